@@ -1,0 +1,3 @@
+"""Keras callbacks for transfer learning."""
+
+from tftransfer.callbacks.unfreeze import UnfreezeGradually

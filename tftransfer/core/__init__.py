@@ -1,0 +1,12 @@
+"""What every method stands on: the base model, gradients, save keys, checks."""
+
+from tftransfer.core.gradients import GradientReversal
+from tftransfer.core.gradients import call_with_frozen_weights
+from tftransfer.core.graphs import chain
+from tftransfer.core.live_trainable import LiveTrainable
+from tftransfer.core.registration import register
+from tftransfer.core.transfer_model import TransferModel
+from tftransfer.core.validation import check_image_shape
+from tftransfer.core.validation import check_one_of
+from tftransfer.core.validation import check_range
+from tftransfer.core.validation import nearest

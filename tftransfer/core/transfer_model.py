@@ -1,0 +1,195 @@
+"""TransferModel: the one base of every method.
+
+A method is a `keras.Model` made of plain parts that the caller passes in. The base owns
+what is the same for all of them: which output training and prediction see, the sum of
+the weighted terms, a metric per term, and the saving of nested parts.
+"""
+
+import inspect
+
+import keras
+from keras import ops
+from keras.src.losses.loss import unscale_loss_for_distribution
+
+from tftransfer.core.live_trainable import LiveTrainable
+
+
+class _Untracked:
+    """Holds a derived model out of sight of Keras, which would save it twice."""
+
+    def __init__(self, value):
+        self.value = value
+
+
+class TransferModel(LiveTrainable, keras.Model):
+    """Base of every method: total = task loss + sum over terms of weight * term.
+
+    A method implements
+
+    - `forward_train(x) -> dict`: the training outputs, with `"prediction"` among them;
+    - `transfer_losses(x, y, outputs, sample_weight) -> {term: scalar}`: each scalar
+      is the result of a `keras.losses.Loss` object: `tf.distribute` needs its scaling;
+    - `build_deployed() -> keras.Model`: the part that serves.
+
+    and in `__init__` stores every constructor argument under its own name, calls
+    `self.add_term(name, weight)` per term, and ends with `self.finish_init()`. All of
+    `fit`, `evaluate`, `predict`, callbacks, `.keras` files and live changes of
+    `trainable` then work as in any Keras model. With `training=True` the model returns
+    the dict; otherwise the deployed prediction, so that validation on plain `(x, y)`
+    works.
+
+    Args:
+        **kwargs: `name` and `dtype`, as for every Keras model.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.term_weights = {}
+        self._term_metrics = []
+        self._deployed = _Untracked(None)
+
+    # What a method implements ------------------------------------------------------
+
+    def forward_train(self, x) -> dict:
+        """Return the training outputs, a dict that holds "prediction"."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `forward_train(x) -> dict`."
+        )
+
+    def transfer_losses(self, x, y, outputs: dict, sample_weight=None) -> dict:
+        """Return {term: scalar} for every term of `add_term`; none by default."""
+        return {}
+
+    def build_deployed(self) -> keras.Model:
+        """Return the functional model that serves: plain input -> prediction."""
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `build_deployed() -> keras.Model`."
+        )
+
+    def evaluation_input(self, x):
+        """Map a training input to the deployed model's; the identity by default."""
+        return x
+
+    def infer(self, x):
+        """Return the prediction outside training; the deployed model's by default."""
+        return self.deployed(self.evaluation_input(x), training=False)
+
+    # What a method calls in `__init__` ---------------------------------------------
+
+    def add_term(self, name: str, weight: float = 1.0) -> None:
+        """Declare a loss term, its weight variable and its metric `<name>_loss`.
+
+        Args:
+            name: The term's key in what `transfer_losses` returns.
+            weight: Factor in the total; a variable, `self.term_weights[name]`, that a
+                callback may change within one `fit`.
+
+        Raises:
+            ValueError: When the weight is negative or the term exists already.
+        """
+        if weight < 0 or name in self.term_weights:
+            raise ValueError(
+                f"Expected a new term with a weight of 0 or more. Received: '{name}' "
+                f"with {weight}; declared already: {sorted(self.term_weights)}."
+            )
+        variable = self.add_weight(
+            shape=(),
+            initializer=keras.initializers.Constant(weight),
+            trainable=False,
+            name=f"{name}_weight",
+        )
+        self.term_weights[name] = variable
+        self._term_metrics.append(keras.metrics.Mean(name=f"{name}_loss"))
+
+    def finish_init(self) -> None:
+        """Declare that all parts and variables exist; connects the deployed model."""
+        self._deployed.value = self.build_deployed()
+        self.built = True
+
+    # What the base does with it ----------------------------------------------------
+
+    @property
+    def deployed(self) -> keras.Model:
+        """The model that serves; it shares its weights with this one."""
+        return self._deployed.value
+
+    @property
+    def trainable_variables(self):
+        never = {id(v) for part in self.frozen_parts() for v in part.variables}
+        return [v for v in super().trainable_variables if id(v) not in never]
+
+    def call(self, x, training=None):
+        if training:
+            return self.forward_train(x)
+        return self.infer(x)
+
+    def compute_loss(
+        self, x=None, y=None, y_pred=None, sample_weight=None, training=True
+    ):
+        outputs = y_pred if isinstance(y_pred, dict) else {"prediction": y_pred}
+        total = self._task_loss(x, y, outputs["prediction"], sample_weight, training)
+        if not training or not self.term_weights:
+            return total
+        terms = self.transfer_losses(x, y, outputs, sample_weight)
+        if set(terms) != set(self.term_weights):
+            raise ValueError(
+                f"Expected `transfer_losses` to return {sorted(self.term_weights)}. "
+                f"Received: {sorted(terms)}."
+            )
+        metrics = {metric.name: metric for metric in self._term_metrics}
+        for name, value in terms.items():
+            metrics[f"{name}_loss"].update_state(unscale_loss_for_distribution(value))
+            weight = ops.cast(self.term_weights[name], value.dtype)
+            total = total + ops.cast(weight * value, total.dtype)
+        return total
+
+    def _task_loss(self, x, y, prediction, sample_weight, training):
+        if self._compile_loss is None and not self.losses:
+            return ops.zeros(())
+        return super().compute_loss(
+            x=x,
+            y=y,
+            y_pred=prediction,
+            sample_weight=sample_weight,
+            training=training,
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        training = isinstance(y_pred, dict)
+        prediction = y_pred["prediction"] if training else y_pred
+        results = super().compute_metrics(x, y, prediction, sample_weight)
+        if training:
+            return results
+        terms = {metric.name for metric in self._term_metrics}
+        return {name: value for name, value in results.items() if name not in terms}
+
+    def _get_metrics_result_or_logs(self, logs):
+        # Validation logs lack the terms; what remains is still read from the metrics,
+        # which are whole under tf.distribute where a step's logs are one replica's.
+        results = self.get_metrics_result()
+        if isinstance(logs, dict) and set(logs) <= set(results):
+            return {name: results[name] for name in logs}
+        return logs
+
+    def get_config(self):
+        config = {"name": self.name}
+        for name in _constructor_arguments(type(self)):
+            value = getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(value)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        plain = {
+            name: keras.saving.deserialize_keras_object(value, custom_objects)
+            if isinstance(value, dict) and "class_name" in value
+            else value
+            for name, value in config.items()
+        }
+        return cls(**plain)
+
+
+def _constructor_arguments(cls: type) -> list[str]:
+    kinds = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.name != "self" and p.kind not in kinds]

@@ -1,0 +1,11 @@
+"""Fine-tuning: classifier, freezing, rates per layer, recipe, rate finder."""
+
+from tftransfer.finetune.classifier import Classifier
+from tftransfer.finetune.freezing import discriminative_rates
+from tftransfer.finetune.freezing import freeze_until
+from tftransfer.finetune.freezing import set_trainable
+from tftransfer.finetune.optimizers import SGD
+from tftransfer.finetune.optimizers import Adam
+from tftransfer.finetune.optimizers import AdamW
+from tftransfer.finetune.schedule import OneCycle
+from tftransfer.finetune.split import split

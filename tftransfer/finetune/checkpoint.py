@@ -1,0 +1,127 @@
+"""State of a fine-tuning run on disk: resume, and the best epoch."""
+
+import json
+import os
+import pathlib
+
+import keras
+
+
+class RunState:
+    """A folder that holds the last finished epoch and the best one.
+
+    Each write goes to a new file and one `os.replace` makes it current: a process
+    killed at any moment leaves the previous epoch whole.
+
+    Args:
+        folder: Where to keep it; made when absent.
+        settings: What defines the run. A folder of another run is refused.
+
+    Raises:
+        ValueError: When the folder holds the state of a run with other settings.
+    """
+
+    def __init__(self, folder: str | os.PathLike, settings: dict):
+        self.folder = pathlib.Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._file = self.folder / "state.json"
+        new = {"settings": settings, "phase": 0, "epoch": 0, "history": {}}
+        self.values = json.loads(self._file.read_text()) if self._file.exists() else new
+        self._check(settings)
+
+    def _check(self, settings):
+        settings = json.loads(json.dumps(settings))
+        differing = {
+            key: (self.values["settings"].get(key), value)
+            for key, value in settings.items()
+            if self.values["settings"].get(key) != value
+        }
+        if differing:
+            shown = ", ".join(
+                f"{k}: {a!r} then, {b!r} now" for k, (a, b) in differing.items()
+            )
+            raise ValueError(
+                f"Expected '{self.folder}' to hold this run or nothing. Received the "
+                f"state of another run ({shown}). Use the same settings to resume, or "
+                "another folder."
+            )
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an epoch was finished before this process."""
+        return "weights" in self.values
+
+    def restore(self, model: keras.Model) -> None:
+        """Load weights and optimizer of the last finished epoch; compiled model."""
+        model.load_weights(self.folder / self.values["weights"])
+
+    def restore_weights_only(self, model: keras.Model) -> None:
+        """Load the weights and keep the optimizer new: a phase begins."""
+        fresh = [keras.ops.convert_to_numpy(v) for v in model.optimizer.variables]
+        self.restore(model)
+        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
+            variable.assign(value)
+
+    def restore_best(self, model: keras.Model) -> dict | None:
+        """Load the best epoch's weights; returns what it was, or None when unknown."""
+        best = self.values.get("best")
+        if best:
+            model.load_weights(self.folder / best["weights"])
+        return best
+
+    def save_epoch(self, model, phase: int, epoch: int, logs: dict) -> None:
+        """Write the state after a finished epoch.
+
+        Args:
+            model: The compiled model.
+            phase: Number of the phase.
+            epoch: Epochs finished in it.
+            logs: The epoch's metrics.
+        """
+        old = {self.values.get("weights"), self.values.get("best", {}).get("weights")}
+        name = f"phase{phase}-epoch{epoch}.weights.h5"
+        part = self.folder / f"part-{name}"
+        model.save_weights(part)
+        os.replace(part, self.folder / name)
+        for key, value in logs.items():
+            self.values["history"].setdefault(key, []).append(float(value))
+        self.values |= {"phase": phase, "epoch": epoch, "weights": name}
+        score = logs.get("val_accuracy")
+        best = self.values.get("best")
+        if score is not None and (best is None or float(score) > best["val_accuracy"]):
+            self.values["best"] = {
+                "phase": phase,
+                "epoch": epoch,
+                "val_accuracy": float(score),
+                "weights": name,
+            }
+        self._write()
+        kept = {name, self.values.get("best", {}).get("weights")}
+        for stale in old - kept - {None}:
+            (self.folder / stale).unlink(missing_ok=True)
+
+    def begin_phase(self, phase: int) -> None:
+        """Note that an earlier phase is done."""
+        self.values |= {"phase": phase, "epoch": 0}
+        self._write()
+
+    def _write(self):
+        part = self._file.with_suffix(".part")
+        part.write_text(json.dumps(self.values, indent=1))
+        os.replace(part, self._file)
+
+
+class SaveEpoch(keras.callbacks.Callback):
+    """Writes the `RunState` after each epoch.
+
+    Args:
+        state: The run's state.
+        phase: Number of the phase that this `fit` trains.
+    """
+
+    def __init__(self, state: RunState, phase: int):
+        super().__init__()
+        self.state, self.phase = state, phase
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.state.save_epoch(self.model, self.phase, epoch + 1, dict(logs or {}))

@@ -1,0 +1,94 @@
+"""What `fine_tune` will do, chosen from the size of the data and said aloud."""
+
+import dataclasses
+import math
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Settings of one fine-tuning run.
+
+    Attributes:
+        pictures: Number of training pictures.
+        steps: Training steps per epoch.
+        head_epochs: Epochs of the head alone; 0 leaves the phase out.
+        epochs: Epochs of the deeper phase; 0 leaves it out.
+        head_rate: Highest learning rate of the head phase.
+        rate: Highest learning rate of the deeper phase, at the head.
+        rate_decay: Factor from one stage of the backbone to the one before it.
+        frozen_until: Endpoint that stays frozen in the deeper phase, or None.
+        weight_decay: AdamW's, decoupled.
+        smoothing: Label smoothing.
+    """
+
+    pictures: int
+    steps: int
+    head_epochs: int
+    epochs: int
+    head_rate: float
+    rate: float
+    rate_decay: float
+    frozen_until: str | None
+    weight_decay: float
+    smoothing: float
+
+    def describe(self) -> str:
+        """Say the plan in a few lines for a person."""
+        depth = (
+            f"all above '{self.frozen_until}'" if self.frozen_until else "all layers"
+        )
+        return "\n".join(
+            [
+                f"fine_tune: {self.pictures} training pictures, {self.steps} steps an "
+                "epoch.",
+                f"  1. head alone: {self.head_epochs} epochs, one-cycle rate up to "
+                f"{self.head_rate:.1e}, backbone frozen.",
+                f"  2. {depth}: {self.epochs} epochs, one-cycle rate up to "
+                f"{self.rate:.1e}, {self.rate_decay:g} of it per stage downwards, "
+                f"weight decay {self.weight_decay:g}, label smoothing "
+                f"{self.smoothing:g}.",
+            ]
+        )
+
+
+def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Plan:
+    """Choose settings from the number of pictures.
+
+    The head, whose training on cached activations costs little, gets about 400 steps.
+    The deeper phase is as long as asked. Fewer pictures per step count mean lower
+    rates in the lower stages, whose features are the most general (Yosinski 2014).
+
+    Args:
+        pictures: Number of training pictures, 1 or more.
+        batch_size: Pictures per step.
+        epochs: Epochs of the deeper phase.
+        **chosen: Fields of `Plan` that the caller decides; None means undecided.
+
+    Returns:
+        The plan.
+
+    Raises:
+        ValueError: When a number of epochs is negative or a rate is not positive.
+    """
+    steps = max(1, math.ceil(pictures / batch_size))
+    defaults = {
+        "head_epochs": min(40, max(4, math.ceil(400 / steps))),
+        "head_rate": 3e-3,
+        "rate": 1e-3,
+        "rate_decay": 0.5,
+        "frozen_until": None,
+        "weight_decay": 1e-4,
+        "smoothing": 0.1,
+    }
+    decided = {key: value for key, value in chosen.items() if value is not None}
+    plan = Plan(pictures=pictures, steps=steps, epochs=epochs, **(defaults | decided))
+    if plan.epochs < 0 or plan.head_epochs < 0 or plan.epochs + plan.head_epochs == 0:
+        raise ValueError(
+            "Expected `epochs` and `head_epochs` of 0 or more, and not both 0. "
+            f"Received: {plan.epochs} and {plan.head_epochs}."
+        )
+    if plan.rate <= 0 or plan.head_rate <= 0:
+        raise ValueError(
+            f"Expected learning rates above 0. Received: {plan.rate}, {plan.head_rate}."
+        )
+    return plan
