@@ -5,9 +5,11 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+from tftransfer.backbones import Backbone
 
 from tests.common.toy_method import MeanAlignment
 from tftransfer.core import TransferModel
+from tftransfer.finetune import Classifier
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,5 +85,27 @@ ROWS = {
         terms={"task": {"trunk", "head"}, "gap": {"trunk"}},
         parts=("trunk", "head"),
         per_sample=False,
+    ),
+    "Classifier": Row(
+        build=_classifier,
+        data=_image_data,
+        terms={"task": {"backbone", "head"}},
+        parts=("backbone", "head"),
+        bad={
+            "one class": lambda: Classifier(Backbone("tiny", weights=None), 1),
+            "head of another width": lambda: Classifier(
+                Backbone("tiny", weights=None), 3, head=_vector_part("h", 128, 4)
+            ),
+            "names that do not fit": lambda: Classifier(
+                Backbone("tiny", weights=None), 3, class_names=["a"]
+            ),
+            "unknown BatchNorm policy": lambda: _classifier(batch_norm="moving"),
+        },
+    ),
+    "Classifier with L2-SP": Row(
+        build=lambda mixed=False: _classifier(mixed, l2_sp_weight=0.1),
+        data=_image_data,
+        terms={"task": {"backbone", "head"}, "l2_sp": {"backbone"}},
+        parts=("backbone", "head"),
     ),
 }
