@@ -5,9 +5,9 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
-from tftransfer.backbones import Backbone
 
 from tests.common.toy_method import MeanAlignment
+from tftransfer.backbones import Backbone
 from tftransfer.core import TransferModel
 from tftransfer.finetune import Classifier
 

@@ -7,6 +7,7 @@ import pytest
 import tftransfer as tft
 from tftransfer.finetune.freezing import layers_until
 from tftransfer.losses import ClassificationLoss
+import itertools
 
 
 def test_one_more_stage_moves_each_epoch():
@@ -35,7 +36,7 @@ def test_one_more_stage_moves_each_epoch():
             keras.callbacks.LambdaCallback(on_epoch_end=snapshot),
         ],
     )
-    for epoch, (a, b) in enumerate(zip(snapshots, snapshots[1:])):
+    for epoch, (a, b) in enumerate(itertools.pairwise(snapshots)):
         moved = {path.split("/")[-2] for path in a if np.any(a[path] != b[path])}
         training = stages[len(stages) - epoch :]
         for stage in stages:

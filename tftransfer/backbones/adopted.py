@@ -11,7 +11,6 @@ from tftransfer.core.registration import register
 from tftransfer.core.validation import check_image_shape
 from tftransfer.core.validation import nearest
 
-
 # `image_size` of a model that takes pictures of any size.
 _ANY_SIZE = 224
 

@@ -14,7 +14,6 @@ import keras
 from keras.src.backend.config import keras_home
 
 from tftransfer.backbones.catalogue import Architecture
-from tftransfer.core.validation import check_one_of
 
 _STORAGE = "https://storage.googleapis.com/"
 _BASE = _STORAGE + "tensorflow/keras-applications/"

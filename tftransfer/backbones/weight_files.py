@@ -59,7 +59,7 @@ def _load_keras3(model, path) -> None:
 def _read_h5(path) -> list[tuple[str, list[np.ndarray]]]:
     try:
         with h5py.File(path, "r") as file:
-            group = file["model_weights"] if "model_weights" in file else file
+            group = file.get("model_weights", file)
             if "layer_names" not in group.attrs:
                 raise ValueError(
                     f"Expected '{path}' to be a weight file of Keras 2 or "

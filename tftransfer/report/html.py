@@ -1,0 +1,131 @@
+"""write_report: what a training run achieved, as one HTML file that needs nothing else.
+
+No network, no other file: pictures, style and the little script are inside.
+"""
+
+import datetime
+import os
+import pathlib
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
+from tftransfer.report import sections
+from tftransfer.report.curves import panel_names
+from tftransfer.report.environment import environment
+from tftransfer.report.evaluation import Evaluation
+from tftransfer.report.evaluation import evaluate_classifier
+from tftransfer.report.page import page
+
+
+def write_report(
+    path: str | os.PathLike,
+    model: keras.Model,
+    validation=None,
+    *,
+    history=None,
+    settings: Mapping[str, object] | None = None,
+    train=None,
+    evaluation: Evaluation | None = None,
+    title: str | None = None,
+) -> Evaluation:
+    """Write a self-contained HTML report of a classifier.
+
+    Accuracy with its 95 % interval, training curves, per-class table, confusion matrix,
+    the worst mistakes as pictures, calibration, settings and versions.
+
+    Args:
+        path: The HTML file; folders above it are made.
+        model: A `Classifier` or any `keras.Model` from RGB in [0, 255] to logits or
+            probabilities (batch, classes).
+        validation: Labelled pictures that were not trained on, as
+            `evaluate_classifier` takes them; not needed with `evaluation`.
+        history: What `fine_tune` or `fit` returned, or {name: values per epoch}.
+        settings: What to state under "What was run", {name: value}.
+        train: The training dataset of `tft.data.from_folder`; its `labels` give the
+            column "trained on".
+        evaluation: An evaluation made before, instead of one made here.
+        title: Heading; None for "Classifier of N classes".
+
+    Returns:
+        The `Evaluation` that the report shows.
+
+    Raises:
+        ValueError: When there is neither `validation` nor `evaluation`.
+
+    Example:
+        >>> import keras, numpy as np, tempfile
+        >>> model = keras.Sequential([keras.Input((4, 4, 3)), keras.layers.Flatten(),
+        ...                           keras.layers.Dense(2)])
+        >>> data = np.zeros((6, 4, 4, 3), "float32"), np.zeros(6, "int32")
+        >>> write_report(tempfile.mkdtemp() + "/report.html", model, data).count
+        6
+    """
+    if evaluation is None:
+        if validation is None:
+            raise ValueError(
+                "Expected `validation` pictures or an `evaluation`. Received neither."
+            )
+        evaluation = evaluate_classifier(model, validation)
+    logged = getattr(history, "history", history) or {}
+    parts = [("summary", "Summary", sections.summary(evaluation))]
+    if panel_names(logged):
+        drawn = sections.curves(logged, _phase_ends(history, logged))
+        parts.append(("curves", "Training", drawn))
+    trained_on = _labels_per_class(train, len(evaluation.class_names))
+    parts += [
+        ("classes", "Classes", sections.class_table(evaluation, trained_on)),
+        ("confusion", "Confusion", sections.confusion(evaluation)),
+        ("mistakes", "Worst mistakes", sections.mistakes(evaluation)),
+        ("calibration", "Calibration", sections.calibration(evaluation)),
+    ]
+    groups = {
+        "Settings": settings or {},
+        "Model": describe_model(model),
+        "Versions": environment(),
+    }
+    parts.append(("run", "What was run", sections.what_ran(groups)))
+    title = title or f"Classifier of {len(evaluation.class_names)} classes"
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(title, _subtitle(evaluation), parts), encoding="utf-8")
+    return evaluation
+
+
+def describe_model(model: keras.Model) -> dict[str, str]:
+    """Return {what: value} of a model: its name, backbone, sizes."""
+    served = getattr(model, "deployed", model)
+    backbone = getattr(model, "backbone", None)
+    trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    found = {"Name": model.name, "Class": type(model).__name__}
+    if backbone is not None:
+        found["Backbone"] = getattr(backbone, "architecture", None) or backbone.name
+    found["Input"] = " x ".join("any" if s is None else str(s) for s in _shape(served))
+    found["Parameters"] = f"{served.count_params():,}"
+    found["Trainable at the end"] = f"{trainable:,}"
+    return found
+
+
+def _shape(model: keras.Model) -> tuple:
+    return tuple(model.input_shape)[1:]
+
+
+def _subtitle(evaluation: Evaluation) -> str:
+    today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return f"{evaluation.count} validation pictures, written {today} by tftransfer"
+
+
+def _phase_ends(history, logged: Mapping) -> tuple[int, ...]:
+    """Return after which epoch `fine_tune` went deeper, when it did."""
+    plan = getattr(history, "plan", None)
+    epochs = max(len(values) for values in logged.values())
+    end = getattr(plan, "head_epochs", 0)
+    return (end,) if 0 < end < epochs else ()
+
+
+def _labels_per_class(train, classes: int) -> list[int] | None:
+    labels = getattr(train, "labels", None)
+    if labels is None:
+        return None
+    return np.bincount(np.asarray(labels, "int64"), minlength=classes).tolist()

@@ -1,0 +1,62 @@
+"""The graph that answers: pictures in, the best labels and their scores out.
+
+TensorFlow only.
+"""
+
+import os
+
+import tensorflow as tf
+
+from tftransfer.serving.batches import decode_batch
+from tftransfer.serving.served_model import ServedModel
+
+
+class Service(tf.Module):
+    """Both signatures of a served model, and what a SavedModel must hold for them.
+
+    Args:
+        served: The model, its labels and its geometry.
+        top_k: Labels per answer, at most the number of classes.
+        labels_file: A file of the labels, one a line, copied into `assets/`.
+    """
+
+    def __init__(self, served: ServedModel, *, top_k: int, labels_file: os.PathLike):
+        super().__init__()
+        self.served = served
+        self.top_k = top_k
+        # The plain variables: tracking the Keras model would store Keras objects.
+        self.kept = [variable.value for variable in served.model.variables]
+        self.labels_file = tf.saved_model.Asset(str(labels_file))
+
+    def endpoints(self) -> dict:
+        """Return {signature name: `tf.function`}."""
+        size = self.served.image_size
+        encoded = tf.TensorSpec([None], tf.string, "image_bytes")
+        pixels = tf.TensorSpec([None, size, size, 3], tf.float32, "image")
+        return {
+            "serving_default": tf.function(self.from_bytes, input_signature=[encoded]),
+            "image": tf.function(self.from_image, input_signature=[pixels]),
+        }
+
+    def from_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answer (batch, size, size, 3) float32 RGB in [0, 255]."""
+        served = self.served
+        scores = tf.cast(served.model(image, training=False), tf.float32)
+        if not served.gives_probabilities:
+            scores = tf.nn.softmax(scores)
+        scores, places = tf.math.top_k(scores, self.top_k)
+        return {"labels": tf.gather(served.labels, places), "scores": scores}
+
+    def from_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Answer (batch,) encoded pictures, each failing for itself."""
+        size = self.served.image_size
+        images, error = decode_batch(
+            image_bytes, short_side=round(size * 256 / 224), image_size=size
+        )
+        answer = self.from_image(images)
+        fine = tf.equal(error, "")[:, None]
+        return {
+            "labels": tf.where(fine, answer["labels"], ""),
+            "scores": tf.where(fine, answer["scores"], 0.0),
+            "error": error,
+        }
