@@ -21,8 +21,8 @@ def _family_preprocess(family):
 
 
 @pytest.fixture
-def pictures(rng=np.random.default_rng(0)):
-    return rng.integers(0, 256, (2, 64, 64, 3), dtype="uint8")
+def pictures():
+    return np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype="uint8")
 
 
 @pytest.mark.parametrize("family", [f for f in FAMILY_MODES if f != "tiny"])

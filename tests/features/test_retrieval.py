@@ -54,7 +54,7 @@ def test_save_and_load_without_pickle(features, whiten, items, tmp_path):
 
 def test_a_damaged_file_raises(tmp_path):
     (tmp_path / "index.npz").write_bytes(b"not an index")
-    with pytest.raises(ValueError, match="written by `Retrieval.save`"):
+    with pytest.raises(ValueError, match=r"written by `Retrieval.save`"):
         Retrieval.load(tmp_path / "index.npz")
     with pytest.raises(FileNotFoundError):
         Retrieval.load(tmp_path / "absent.npz")
@@ -73,5 +73,5 @@ def test_what_cannot_work_raises(features):
         Retrieval(None).index(np.full((2, 2), np.nan))
     with pytest.raises(ValueError, match="Expected `whiten`"):
         Retrieval(None, whiten=0)
-    with pytest.raises(ValueError, match="As many|as many"):
+    with pytest.raises(ValueError, match=r"As many|as many"):
         Retrieval(None).index(features, items=["one"])

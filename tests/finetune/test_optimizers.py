@@ -1,5 +1,7 @@
 """Rates per layer and steps per variable, against plain optimizers and by hand."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -9,7 +11,6 @@ from tftransfer.finetune import SGD
 from tftransfer.finetune import Adam
 from tftransfer.finetune import AdamW
 from tftransfer.finetune import OneCycle
-import itertools
 
 
 def net():
@@ -92,7 +93,7 @@ def test_pattern_matches_whole_path_parts_only():
 
 def test_pattern_without_match_raises_and_names_the_nearest():
     optimizer = SGD(0.1, multipliers={"hihg": 0.5})
-    with pytest.raises(ValueError, match="'hihg', which matches none.*'high'"):
+    with pytest.raises(ValueError, match=r"'hihg', which matches none.*'high'"):
         optimizer.build(net().variables)
 
 

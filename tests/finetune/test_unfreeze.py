@@ -1,5 +1,7 @@
 """Gradual unfreezing takes effect in the compiled graph."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,6 @@ import pytest
 import tftransfer as tft
 from tftransfer.finetune.freezing import layers_until
 from tftransfer.losses import ClassificationLoss
-import itertools
 
 
 def test_one_more_stage_moves_each_epoch():

@@ -17,6 +17,7 @@ from tftransfer.backbones.published import fetch
 from tftransfer.backbones.published import published_file
 from tftransfer.backbones.tiny import shipped_weights
 from tftransfer.backbones.weight_files import load_weight_file
+from tftransfer.core.fingerprint import weights_digest
 from tftransfer.core.registration import register
 from tftransfer.core.validation import check_image_shape
 from tftransfer.core.validation import nearest
@@ -180,11 +181,7 @@ class Backbone(keras.Model):
         Equal for equal nets in any process; names and `trainable` flags do not count.
         """
         settings = json.dumps(_without_flags(self._settings()), sort_keys=True)
-        digest = hashlib.sha256(settings.encode())
-        for array in self.get_weights():
-            digest.update(f"{array.shape}{array.dtype}".encode())
-            digest.update(array.tobytes())
-        return digest.hexdigest()
+        return hashlib.sha256(f"{settings}{weights_digest(self)}".encode()).hexdigest()
 
     def _settings(self) -> dict:
         return dict(self._config)

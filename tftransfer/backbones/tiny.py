@@ -10,7 +10,7 @@ import pathlib
 import keras
 
 WEIGHTS_FILE = pathlib.Path(__file__).parent / "weights" / "tiny_mnist.weights.h5"
-WEIGHTS_SHA256 = ""
+WEIGHTS_SHA256 = "799a12136c79b8e58ec75ccc627dc3aad7025b1919f501caa28af9f7b70d70a0"
 
 
 def tiny_body(images):

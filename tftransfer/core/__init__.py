@@ -1,5 +1,7 @@
 """What every method stands on: the base model, gradients, save keys, checks."""
 
+from tftransfer.core.fingerprint import model_digest
+from tftransfer.core.fingerprint import weights_digest
 from tftransfer.core.gradients import GradientReversal
 from tftransfer.core.gradients import call_with_frozen_weights
 from tftransfer.core.graphs import chain

@@ -1,0 +1,150 @@
+"""Source: how labelled pictures become batches, so that it can be repeated.
+
+The order of every epoch is a function of seed and epoch number alone. The same epochs
+can therefore be read again after a restart, on other values (cached activations in
+place of pictures), or on a part of the data.
+"""
+
+import dataclasses
+import math
+
+import numpy as np
+import tensorflow as tf
+
+from tftransfer.data.augment import Augmentation
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """Pictures, labels and how they are batched.
+
+    Attributes:
+        pictures: Object with `fetch(indices)`, as in `tftransfer.data.pictures`.
+        labels: (n,) int32, or None.
+        class_names: Names in label order, or None.
+        image_size: Side of the pictures in pixels, or None where they are no squares.
+        batch_size: Pictures per batch.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Of order and augmentation.
+        augmentation: Applied to every batch, or None.
+    """
+
+    pictures: object
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+    image_size: int | None
+    batch_size: int
+    shuffle: bool = False
+    seed: int = 0
+    augmentation: Augmentation | None = None
+
+    def __len__(self) -> int:
+        """Number of pictures."""
+        return len(self.pictures)
+
+    @property
+    def steps(self) -> int:
+        """Batches per epoch; the last one may be smaller."""
+        return math.ceil(len(self) / self.batch_size)
+
+    def dataset(self) -> tf.data.Dataset:
+        """Return one epoch as a dataset; when shuffled, each reading is another one.
+
+        Its elements are pictures (batch, height, width, 3) float32, alone or with
+        labels; it carries `source`, `paths`, `labels`, `class_names`, `image_size`.
+        """
+        if self.shuffle or self.augmentation is not None:
+            # One number a reading; it stands in for the epoch's number.
+            epoch = tf.data.Dataset.random(self.seed, rerandomize_each_iteration=True)
+            epoch = epoch.take(1)
+        else:
+            epoch = tf.data.Dataset.range(1)
+        return self._described(self._batches(epoch, self.steps))
+
+    def epochs(self, start: int, stop: int) -> tf.data.Dataset:
+        """Return epochs `start` to `stop - 1`, one after the other, as one dataset."""
+        numbers = tf.data.Dataset.range(start, stop)
+        return self._described(self._batches(numbers, self.steps * (stop - start)))
+
+    def subset(self, indices) -> "Source":
+        """Return the source of the pictures at `indices`."""
+        indices = np.asarray(indices)
+        labels = None if self.labels is None else self.labels[indices]
+        pictures = self.pictures.subset(indices)
+        return dataclasses.replace(self, pictures=pictures, labels=labels)
+
+    def replace(self, **changes) -> "Source":
+        """Return a copy with other attributes."""
+        return dataclasses.replace(self, **changes)
+
+    def _batches(self, epochs: tf.data.Dataset, steps: int) -> tf.data.Dataset:
+        data = epochs.flat_map(self._order)
+        data = data.map(self._load, num_parallel_calls=2, deterministic=True)
+        if self.augmentation is not None:
+            data = data.map(
+                self.augmentation, num_parallel_calls=tf.data.AUTOTUNE
+            )  # deterministic: the seed travels with the batch
+        elif self.labels is not None:
+            data = data.map(lambda seed, x, y: (x, y))
+        else:
+            data = data.map(lambda seed, x: x)
+        data = data.apply(tf.data.experimental.assert_cardinality(steps))
+        return data.prefetch(2)
+
+    def _order(self, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Return (seed, indices) of every batch of an epoch."""
+        seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
+        indices = tf.range(len(self), dtype=tf.int64)
+        if self.shuffle:
+            indices = tf.random.experimental.stateless_shuffle(indices, seed)
+        batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size)
+        return batches.enumerate().map(
+            lambda step, chosen: (
+                tf.random.experimental.stateless_fold_in(seed, step),
+                chosen,
+            )
+        )
+
+    def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple:
+        outputs = [tf.as_dtype(self.pictures.dtype)]
+        if self.labels is not None:
+            outputs.append(tf.int32)
+        values = tf.numpy_function(self._fetch, [indices], outputs, stateful=False)
+        values[0].set_shape((None, *self.pictures.shape))
+        values[0] = tf.cast(values[0], tf.float32)
+        if self.labels is not None:
+            values[1].set_shape((None,))
+        return (seed, *values)
+
+    def _fetch(self, indices: np.ndarray) -> list[np.ndarray]:
+        values, fine = self.pictures.fetch(indices)
+        if not fine.all():
+            values, indices = values[fine], indices[fine]
+        if self.labels is None:
+            return [values]
+        return [values, self.labels[indices]]
+
+    def _described(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
+        dataset.source = self
+        dataset.paths = self.pictures.paths
+        dataset.labels = self.labels
+        dataset.class_names = self.class_names
+        dataset.image_size = self.image_size
+        return dataset
+
+
+def source_of(dataset) -> Source:
+    """Return the source of a dataset that this package made.
+
+    Raises:
+        TypeError: When the dataset is another one, or was mapped since: its order
+            cannot be repeated.
+    """
+    source = getattr(dataset, "source", None)
+    if not isinstance(source, Source):
+        raise TypeError(
+            "Expected a dataset of `tft.data.from_folder` or `tft.data.as_dataset`. "
+            f"Received: {type(dataset).__name__} of unknown origin; give the arrays or "
+            "the folder instead, and no `.map` or `.shuffle` behind."
+        )
+    return source
