@@ -5,7 +5,8 @@
 Digits are drawn in random colours on random grounds (dark on light as often as light on
 dark), shifted, and sometimes blurred by a low resolution, so that the features serve
 other small pictures too. The test pictures are the plain MNIST ones. After a new run,
-copy the printed SHA-256 into tftransfer/backbones/tiny.py. Needs mnist.npz in the folder
+light as often as dark on light), shifted, and sometimes blurred by a low resolution, so
+that the features serve
 TFTRANSFER_DATA, or in ../shared/data beside the checkout.
 """
 
