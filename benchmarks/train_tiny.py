@@ -2,12 +2,11 @@
 
     python benchmarks/train_tiny.py [--epochs 8] [--out tiny_mnist.weights.h5]
 
-Digits are drawn in random colours on random grounds (dark on light as often as light on
-dark), shifted, and sometimes blurred by a low resolution, so that the features serve
+Digits are drawn in random colours on random grounds (dark on light as often as light
+on dark), shifted, and sometimes blurred by a low resolution, so that the features serve
 other small pictures too. The test pictures are the plain MNIST ones. After a new run,
-light as often as dark on light), shifted, and sometimes blurred by a low resolution, so
-that the features serve
-TFTRANSFER_DATA, or in ../shared/data beside the checkout.
+copy the printed SHA-256 into tftransfer/backbones/tiny.py. Needs mnist.npz in the
+folder TFTRANSFER_DATA, or in ../shared/data beside the checkout.
 """
 
 import argparse

@@ -51,16 +51,22 @@ class RunState:
         """Whether an epoch was finished before this process."""
         return "weights" in self.values
 
-    def restore(self, model: keras.Model) -> None:
-        """Load weights and optimizer of the last finished epoch; compiled model."""
-        model.load_weights(self.folder / self.values["weights"])
+    def describe(self) -> str:
+        """Say how far the run is, for a person."""
+        return f"phase {self.values['phase'] + 1}, epoch {self.values['epoch']} done"
 
-    def restore_weights_only(self, model: keras.Model) -> None:
-        """Load the weights and keep the optimizer new: a phase begins."""
+    def restore(self, model: keras.Model, *, weights_only: bool = False) -> None:
+        """Load the last finished epoch into a compiled model.
+
+        Args:
+            model: The model, its optimizer built.
+            weights_only: Whether the optimizer stays as it is: a new phase begins.
+        """
         fresh = [keras.ops.convert_to_numpy(v) for v in model.optimizer.variables]
-        self.restore(model)
-        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
+        model.load_weights(self.folder / self.values["weights"])
+        if weights_only:
+            for variable, value in zip(model.optimizer.variables, fresh, strict=True):
+                variable.assign(value)
 
     def restore_best(self, model: keras.Model) -> dict | None:
         """Load the best epoch's weights; returns what it was, or None when unknown."""
@@ -100,11 +106,6 @@ class RunState:
         for stale in old - kept - {None}:
             (self.folder / stale).unlink(missing_ok=True)
 
-    def begin_phase(self, phase: int) -> None:
-        """Note that an earlier phase is done."""
-        self.values |= {"phase": phase, "epoch": 0}
-        self._write()
-
     def _write(self):
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1))
@@ -112,16 +113,28 @@ class RunState:
 
 
 class SaveEpoch(keras.callbacks.Callback):
-    """Writes the `RunState` after each epoch.
+    """Writes the `RunState` after each epoch, and ends a phase that gets no better.
 
     Args:
         state: The run's state.
         phase: Number of the phase that this `fit` trains.
+        patience: Epochs without a better validation accuracy after which to stop; None
+            never stops.
     """
 
-    def __init__(self, state: RunState, phase: int):
+    def __init__(self, state: RunState, phase: int, patience: int | None = None):
         super().__init__()
-        self.state, self.phase = state, phase
+        self.state, self.phase, self.patience = state, phase, patience
 
     def on_epoch_end(self, epoch, logs=None):
         self.state.save_epoch(self.model, self.phase, epoch + 1, dict(logs or {}))
+        if self.is_over(epoch + 1):
+            self.model.stop_training = True
+
+    def is_over(self, done: int) -> bool:
+        """Say whether patience has run out after `done` epochs of this phase."""
+        if self.patience is None:
+            return False
+        best = self.state.values.get("best") or {"phase": -1}
+        since = best["epoch"] if best["phase"] == self.phase else 0
+        return done - since >= self.patience

@@ -68,7 +68,7 @@ def layers_until(backbone: keras.Model, name: str) -> set[str]:
     Raises:
         ValueError: When no layer and no endpoint has this name.
     """
-    tensor = _tensor_of(backbone, name)
+    tensor = tensor_of(backbone, name)
     needed, waiting = set(), [tensor._keras_history.operation]
     while waiting:
         operation = waiting.pop()
@@ -81,7 +81,7 @@ def layers_until(backbone: keras.Model, name: str) -> set[str]:
     return needed & own
 
 
-def _tensor_of(backbone: keras.Model, name: str):
+def tensor_of(backbone: keras.Model, name: str):
     endpoints = getattr(backbone, "endpoints", {})
     if name in endpoints:
         return endpoints[name]

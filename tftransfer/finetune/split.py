@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from tftransfer.finetune.freezing import _tensor_of
 from tftransfer.finetune.freezing import layers_until
+from tftransfer.finetune.freezing import tensor_of
 
 
 def split(backbone: keras.Model, name: str) -> tuple[keras.Model, keras.Model]:
@@ -28,7 +28,7 @@ def split(backbone: keras.Model, name: str) -> tuple[keras.Model, keras.Model]:
         >>> trunk.output_shape == rest.input_shape
         True
     """
-    tensor = _tensor_of(backbone, name)
+    tensor = tensor_of(backbone, name)
     trunk = keras.Model(backbone.input, tensor, name=f"{backbone.name}_until_{name}")
     if tensor is backbone.output:
         same = keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)

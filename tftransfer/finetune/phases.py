@@ -1,0 +1,158 @@
+"""The phases of `fine_tune`: compile, cache what is frozen, fit, keep the state."""
+
+import contextlib
+import os
+
+import keras
+
+from tftransfer.core import check_one_of
+from tftransfer.data import with_activations
+from tftransfer.finetune.checkpoint import RunState
+from tftransfer.finetune.checkpoint import SaveEpoch
+from tftransfer.finetune.classifier import Classifier
+from tftransfer.finetune.freezing import discriminative_rates
+from tftransfer.finetune.freezing import freeze_until
+from tftransfer.finetune.metrics import LabelAccuracy
+from tftransfer.finetune.optimizers import AdamW
+from tftransfer.finetune.plan import Plan
+from tftransfer.finetune.schedule import OneCycle
+from tftransfer.finetune.split import deepest_frozen_endpoint
+from tftransfer.losses import ClassificationLoss
+
+HEAD, DEEPER = 0, 1
+
+
+def check_cache(cache) -> None:
+    """Raise unless `cache` is "auto", True, False or a path."""
+    if not isinstance(cache, os.PathLike) and os.sep not in str(cache):
+        check_one_of("cache", cache, ["auto", True, False])
+
+
+class Run:
+    """One call of `fine_tune`: its plan, its state on disk and its history.
+
+    Args:
+        model: The classifier.
+        plan: What to do.
+        state: Where finished epochs are kept.
+        keeps_state: Whether epochs are written there at all.
+        fit_options: Arguments of `keras.Model.fit` for every phase.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        plan: Plan,
+        state: RunState,
+        *,
+        keeps_state: bool,
+        fit_options: dict,
+    ):
+        self.model, self.plan, self.state = model, plan, state
+        self.keeps_state, self.fit_options = keeps_state, fit_options
+        self.history = {k: list(v) for k, v in state.values["history"].items()}
+
+    def phase(self, number: int, train, validation, *, cache, patience=None) -> None:
+        """Train one phase, from where the state says.
+
+        Args:
+            number: `HEAD` or `DEEPER`.
+            train: Dataset of (pictures, labels).
+            validation: The same, or None.
+            cache: As in `fine_tune`.
+            patience: As in `fine_tune`.
+        """
+        epochs = self.plan.head_epochs if number == HEAD else self.plan.epochs
+        reached, done = self.state.values["phase"], self.state.values["epoch"]
+        if reached > number or epochs == 0:
+            return
+        done = done if reached == number else 0
+        freeze_until(self.model, "pooled" if number == HEAD else self.plan.frozen_until)
+        self._compile(number, epochs)
+        if self.state.resumed:
+            self.state.restore(self.model, weights_only=done == 0)
+        save = SaveEpoch(self.state, number, patience if validation else None)
+        if done >= epochs or save.is_over(done):
+            return
+        with contextlib.ExitStack() as stack:
+            train, validation = self._cached(stack, train, validation, cache)
+            history = self.model.fit(
+                **_exact_epochs(train, done, epochs),
+                validation_data=validation,
+                initial_epoch=done,
+                epochs=epochs,
+                callbacks=[
+                    *([save] if self.keeps_state else []),
+                    *self.fit_options["callbacks"],
+                ],
+                class_weight=self.fit_options["class_weight"],
+                verbose=self.fit_options["verbose"],
+                shuffle=False,  # the dataset is already
+            )
+        for key, values in history.history.items():
+            self.history.setdefault(key, []).extend(float(v) for v in values)
+
+    def finish(self) -> keras.callbacks.History:
+        """Put the best epoch's weights in place and return the whole history."""
+        best = self.state.restore_best(self.model) if self.keeps_state else None
+        history = keras.callbacks.History()
+        history.set_model(self.model)
+        history.history = self.history
+        history.epoch = list(range(max(map(len, self.history.values()), default=0)))
+        history.plan, history.best = self.plan, best
+        return history
+
+    def _compile(self, number: int, epochs: int) -> None:
+        plan, rates = self.plan, {}
+        if number == DEEPER and plan.rate_decay < 1:
+            rates = discriminative_rates(self.model.backbone, plan.rate_decay)
+        peak = plan.head_rate if number == HEAD else plan.rate
+        self.model.compile(
+            AdamW(
+                OneCycle(peak, total_steps=epochs * plan.steps),
+                weight_decay=plan.weight_decay,
+                multipliers=rates,
+            ),
+            loss=ClassificationLoss(self.model.num_classes, plan.smoothing),
+            metrics=[LabelAccuracy()],
+        )
+        self.model.build_optimizer()
+
+    def _cached(self, stack, train, validation, cache):
+        """Swap pictures for the activations of the frozen trunk where that is right."""
+        if cache is False:
+            return train, validation
+        endpoint = deepest_frozen_endpoint(self.model.backbone)
+        if endpoint is None or self.model.batch_norm != "inference":
+            return _uncached(train, validation, cache, "no endpoint of it is frozen")
+        folder = None if cache in ("auto", True) else cache
+        with self.model.activations_at(endpoint) as trunk:
+            try:
+                cached = with_activations(train, trunk, cache=folder)
+                if validation is not None:
+                    validation = with_activations(validation, trunk, cache=folder)
+            except (TypeError, MemoryError) as error:
+                return _uncached(train, validation, cache, str(error))
+        stack.enter_context(self.model.activations_at(endpoint))
+        return cached, validation
+
+
+def _uncached(train, validation, cache, reason: str):
+    if cache != "auto":
+        raise ValueError(
+            "Expected a backbone and data whose activations can be computed once, as "
+            f"`cache={cache!r}` asks. Received: {reason}"
+        )
+    return train, validation
+
+
+def _exact_epochs(train, start: int, stop: int) -> dict:
+    """Return `x` and `steps_per_epoch` for epochs `start` to `stop - 1`.
+
+    Where the order of an epoch is known from its number, an interrupted run goes on
+    as if it had not been.
+    """
+    source = getattr(train, "source", None)
+    if source is None:
+        return {"x": train}
+    return {"x": source.epochs(start, stop), "steps_per_epoch": source.steps}
