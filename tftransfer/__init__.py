@@ -15,7 +15,7 @@ _PUBLIC = {
     "FeatureExtractor": "tftransfer.features",
     "Retrieval": "tftransfer.features",
     "TransferModel": "tftransfer.core",
-    "compare": "tftransfer.finetune",
+    "compare": "tftransfer.comparison",
     "export": "tftransfer.serving",
     "fine_tune": "tftransfer.finetune",
     "freeze_until": "tftransfer.finetune",
@@ -26,6 +26,7 @@ _PUBLIC = {
 _SUBPACKAGES = (
     "backbones",
     "callbacks",
+    "comparison",
     "core",
     "data",
     "features",

@@ -175,6 +175,24 @@ class Backbone(keras.Model):
         outputs = {name: self._endpoints[name] for name in names}
         return keras.Model(self.input, outputs, name=f"{self.name}_endpoints")
 
+    def clone(self, *, weights: bool = True) -> "Backbone":
+        """Return a new backbone of the same settings, all layers trainable.
+
+        Args:
+            weights: Whether it gets these weights; else it starts from random ones.
+
+        Example:
+            >>> backbone = Backbone("tiny")
+            >>> backbone.clone().fingerprint() == backbone.fingerprint()
+            True
+        """
+        settings = _without_flags(self.get_config())
+        settings.pop("frozen_layers", None)
+        copy = type(self).from_config(settings)
+        if weights:
+            copy.set_weights(self.get_weights())
+        return copy
+
     def fingerprint(self) -> str:
         """Return a digest of the weights and the settings, in hexadecimal.
 

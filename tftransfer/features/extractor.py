@@ -5,13 +5,16 @@ TensorFlow only in `extract`; the model itself is plain Keras.
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import ops
 from rich.console import Console
 from rich.progress import Progress
 
+from tftransfer.core.fingerprint import model_digest
 from tftransfer.core.registration import register
 from tftransfer.core.validation import check_one_of
 from tftransfer.core.validation import nearest
+from tftransfer.data.cache import ActivationCache
 from tftransfer.features.augmented import average_over_views
 from tftransfer.features.augmented import check_augment
 from tftransfer.features.augmented import loading_size
@@ -101,9 +104,10 @@ class FeatureExtractor(keras.Model):
         batches are computed at a time, and only the result grows with the data.
 
         Args:
-            data: Pictures as in `PictureBatches`: array, folder, list of paths,
-                `tf.data.Dataset`, or a pair with labels, which are left aside. The rows
-                of a `from_folder` dataset are those of its `.paths`, never shuffled.
+            data: Pictures as `tft.data.as_dataset` takes them: array, folder, list of
+                paths, `tf.data.Dataset`, or a pair with labels, which are left aside.
+                The rows of a `from_folder` dataset are those of its `.paths`, never
+                shuffled.
             batch_size: Pictures per batch; a batched dataset keeps its own.
             augment: None, "flip" (mean over picture and mirror) or "crops" (mean over
                 corners, centre and the mirrors of all); pooled features only.
@@ -116,8 +120,9 @@ class FeatureExtractor(keras.Model):
             `{endpoint: array}` when `endpoint` is a list.
 
         Raises:
-            ValueError: When `augment` is unknown or asked of maps, or there are no
-                pictures.
+            ValueError: When `augment` is unknown or asked of maps, there are no
+                pictures, one cannot be decoded, or a `tf.data.Dataset` of unknown
+                origin is to be cached.
         """
         check_augment(augment)
         if augment is not None and any(
@@ -128,29 +133,68 @@ class FeatureExtractor(keras.Model):
                 "different views do not lie over each other. Received maps; use "
                 "`pooling='avg'` or `augment=None`."
             )
-        return self._computed(data, batch_size, augment, progress)
-
-    def _computed(self, data, batch_size, augment, progress):
         side = self.backbone.image_size
         batches = PictureBatches(
             data, image_size=loading_size(side, augment), batch_size=batch_size
         )
+        if cache is None:
+            return self._in_memory(batches, augment, progress)
+        return self._on_disk(ActivationCache(cache), batches, augment, progress)
+
+    def _in_memory(self, batches, augment, progress):
+        stores = [RowStore(batches.count) for _ in self.outputs]
+        for rows in self._pieces(batches, augment, progress):
+            for store, row in zip(stores, rows):
+                store.append(row)
+        return self._named([store.result() for store in stores])
+
+    def _on_disk(self, cache: ActivationCache, batches, augment, progress):
+        """Keep all outputs side by side in one array, so that they are one entry."""
+        if batches.pictures is None:
+            raise ValueError(
+                "Expected pictures that can be recognised again, to cache their "
+                "features. Received a tf.data.Dataset of unknown origin: give the "
+                "folder, the paths or the array, or `cache=None`."
+            )
+        key = {
+            "kind": "features",
+            "model": model_digest(self),
+            "augment": augment,
+            "pictures": batches.pictures.fingerprint(),
+        }
+
+        def compute():
+            for rows in self._pieces(batches, augment, progress):
+                yield np.concatenate([r.reshape(len(r), -1) for r in rows], axis=1)
+
+        flat = cache.get(key, compute)
+        shapes = [tuple(output.shape[1:]) for output in tf.nest.flatten(self.output)]
+        ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
+        parts = np.split(flat, ends[:-1], axis=1)
+        return self._named([p.reshape(-1, *s) for p, s in zip(parts, shapes)])
+
+    def _pieces(self, batches: PictureBatches, augment, progress):
+        """Yield the rows of every batch, one array per output."""
+        side = self.backbone.image_size
         self._frozen.refresh()
 
         def compute(images):
             rows = average_over_views(self._frozen, images, augment, side)
             return [l2_normalize(r) for r in rows] if self.normalize else rows
 
-        total = batches.cardinality
-        capacity = None if total is None else total * batches.batch_size
-        stores = [RowStore(capacity) for _ in self.outputs]
+        found = 0
         with _progress_bar(progress) as bar:
-            task = bar.add_task("features", total=total)
+            task = bar.add_task("features", total=batches.steps)
             for rows in map_in_order(compute, batches):
-                for store, row in zip(stores, rows):
-                    store.append(row)
+                found += len(rows[0])
+                yield rows
                 bar.advance(task)
-        return self._named([store.result() for store in stores])
+        if batches.count is not None and found != batches.count:
+            raise ValueError(
+                f"Expected {batches.count} readable pictures. Received {found}: the "
+                "others are named in the warnings. Leave them out, so that rows and "
+                "pictures agree."
+            )
 
     def _named(self, arrays: list[np.ndarray]):
         if isinstance(self.endpoint, str):

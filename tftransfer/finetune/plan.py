@@ -74,7 +74,7 @@ def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Pl
     defaults = {
         "head_epochs": min(40, max(4, math.ceil(400 / steps))),
         "head_rate": 3e-3,
-        "rate": 1e-3,
+        "rate": 1e-4,
         "rate_decay": 0.5,
         "frozen_until": None,
         "weight_decay": 1e-4,
