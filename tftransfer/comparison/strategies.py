@@ -98,9 +98,8 @@ def _scratch(task: Task, chosen: np.ndarray, seed: int) -> np.ndarray:
 def _predicted(model: Classifier, test: Source) -> np.ndarray:
     """Return the class with the largest logit of every test picture."""
     compute = tf.function(
-        lambda x: tf.argmax(model.deployed(x, training=False), axis=-1),
-        input_signature=[tf.TensorSpec((None, *test.pictures.shape), tf.float32)],
-    )
+        lambda x: tf.argmax(model.deployed(x, training=False), axis=-1)
+    ).get_concrete_function(tf.TensorSpec((None, *test.pictures.shape), tf.float32))
     pictures = test.replace(labels=None, augmentation=None).dataset()
     return np.concatenate([compute(batch).numpy() for batch in pictures])
 

@@ -4,9 +4,12 @@ The penalty C is chosen by stratified cross-validation. The rows are L2-normalis
 first, as in CNN features off-the-shelf (Razavian 2014).
 """
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.base import ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.model_selection import cross_val_score
@@ -126,7 +129,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     def _pipeline(self, C: float):
         if self.classifier == "svm":
             # liblinear solves the dual when n < d, else the primal.
-            model = LinearSVC(C=C, dual="auto", max_iter=5000, random_state=self.seed)
+            model = LinearSVC(C=C, dual="auto", max_iter=20_000, random_state=self.seed)
         else:
             model = LogisticRegression(C=C, max_iter=1000, random_state=self.seed)
         return make_pipeline(Normalizer(), model)
@@ -135,7 +138,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         if not self.n_folds_:
             return np.empty(0)
         folds = StratifiedKFold(self.n_folds_, shuffle=True, random_state=self.seed)
-        return cross_val_score(self._pipeline(C), X, y, cv=folds)
+        with warnings.catch_warnings():
+            # A candidate that is slow to converge is judged by its score like others.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return cross_val_score(self._pipeline(C), X, y, cv=folds)
 
 
 def _candidates(Cs, classifier: str) -> np.ndarray:

@@ -5,6 +5,7 @@ import os
 import pathlib
 
 import keras
+from keras import ops
 
 
 class RunState:
@@ -62,8 +63,10 @@ class RunState:
             model: The model, its optimizer built.
             weights_only: Whether the optimizer stays as it is: a new phase begins.
         """
-        fresh = [keras.ops.convert_to_numpy(v) for v in model.optimizer.variables]
+        fresh = [ops.convert_to_numpy(v) for v in model.optimizer.variables]
         model.load_weights(self.folder / self.values["weights"])
+        for state, value in zip(_seed_states(model), self.values["seeds"], strict=True):
+            state.assign(value)
         if weights_only:
             for variable, value in zip(model.optimizer.variables, fresh, strict=True):
                 variable.assign(value)
@@ -91,7 +94,13 @@ class RunState:
         os.replace(part, self.folder / name)
         for key, value in logs.items():
             self.values["history"].setdefault(key, []).append(float(value))
-        self.values |= {"phase": phase, "epoch": epoch, "weights": name}
+        seeds = [ops.convert_to_numpy(v).tolist() for v in _seed_states(model)]
+        self.values |= {
+            "phase": phase,
+            "epoch": epoch,
+            "weights": name,
+            "seeds": seeds,
+        }
         score = logs.get("val_accuracy")
         best = self.values.get("best")
         if score is not None and (best is None or float(score) > best["val_accuracy"]):
@@ -110,6 +119,11 @@ class RunState:
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1))
         os.replace(part, self._file)
+
+
+def _seed_states(model: keras.Model) -> list:
+    """Return the states of dropout and its like, which weight files leave out."""
+    return [v for v in model.variables if v.path.endswith("seed_generator_state")]
 
 
 class SaveEpoch(keras.callbacks.Callback):

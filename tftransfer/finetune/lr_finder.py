@@ -117,7 +117,11 @@ def lr_find(
     test = _RangeTest(np.geomspace(low, high, steps))
     try:
         model.fit(
-            train.repeat(), steps_per_epoch=steps, callbacks=[test], verbose=verbose
+            train.repeat(),
+            steps_per_epoch=steps,
+            callbacks=[test],
+            verbose=verbose,
+            shuffle=False,
         )
     finally:
         for variable, value in zip(variables, kept, strict=True):

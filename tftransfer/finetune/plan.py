@@ -3,6 +3,8 @@
 import dataclasses
 import math
 
+from tftransfer.core import check_range
+
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
@@ -91,4 +93,10 @@ def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Pl
         raise ValueError(
             f"Expected learning rates above 0. Received: {plan.rate}, {plan.head_rate}."
         )
+    if not 0 < plan.rate_decay <= 1 or plan.weight_decay < 0:
+        raise ValueError(
+            "Expected `rate_decay` in (0, 1] and `weight_decay` of 0 or more. "
+            f"Received: {plan.rate_decay} and {plan.weight_decay}."
+        )
+    check_range("label_smoothing", plan.smoothing, 0, 1, open_high=True)
     return plan

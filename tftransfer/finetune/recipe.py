@@ -15,6 +15,7 @@ from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
 from tftransfer.finetune.checkpoint import RunState
 from tftransfer.finetune.classifier import Classifier
+from tftransfer.finetune.freezing import layers_until
 from tftransfer.finetune.phases import Run
 from tftransfer.finetune.phases import check_cache
 from tftransfer.finetune.plan import plan_for
@@ -50,7 +51,8 @@ def fine_tune(
     What is left at None is chosen from the size of the data and said.
 
     Args:
-        model: A `Classifier`; it is compiled here.
+        model: A `Classifier`; it is compiled here. One without class names gets those
+            of the data.
         train: Labelled pictures: a dataset of `tft.data.from_folder`, or anything that
             `tft.data.as_dataset` takes, such as `(array, labels)` or a folder.
         validation: The same, for choosing the best epoch; no labels of a test set.
@@ -113,6 +115,9 @@ def fine_tune(
     if validation is not None:
         validation = as_dataset(validation, **options)
     pictures, batch_size = _size(train)
+    _check_classes(model, train)
+    if frozen_until is not None:
+        layers_until(model.backbone, frozen_until)
     plan = plan_for(
         pictures,
         batch_size,
@@ -155,6 +160,25 @@ def _augmented(train, preset: str):
         return train
     augmenter = augmentation(preset)
     return train if augmenter is None else augmenter.apply(train)
+
+
+def _check_classes(model: Classifier, train) -> None:
+    """Raise unless labels and names fit the model; a model without names takes them."""
+    labels, names = getattr(train, "labels", None), getattr(train, "class_names", None)
+    if labels is not None and labels.max() >= model.num_classes:
+        raise ValueError(
+            f"Expected labels in [0, {model.num_classes - 1}], as the model has "
+            f"{model.num_classes} classes. Received: up to {labels.max()}."
+        )
+    if not names:
+        return
+    if model.class_names is None and len(names) == model.num_classes:
+        model.class_names = list(names)
+    if list(names) != model.class_names:
+        raise ValueError(
+            f"Expected training data of the classes {model.class_names or ''} "
+            f"({model.num_classes}). Received: {list(names)}."
+        )
 
 
 def _size(train) -> tuple[int, int]:
