@@ -83,7 +83,9 @@ def _in_memory(source, trunk, dtype) -> np.ndarray:
 def _computed(source, trunk, dtype):
     """Yield activations in the order of the pictures, a batch at a time."""
     # As in the training step: no XLA, no folded constants, which would change bits.
-    compute = tf.function(lambda x: trunk(x, training=False), reduce_retracing=True)
+    compute = tf.function(lambda x: trunk(x, training=False)).get_concrete_function(
+        tf.TensorSpec((None, *trunk.input_shape[1:]), tf.float32)
+    )
     plain = source.replace(shuffle=False, labels=None)
     count = 0
     for pictures in plain.dataset():
