@@ -75,6 +75,7 @@ class Preprocessing(keras.layers.Layer):
 
     def call(self, images):
         scale, mean, deviation, reverse = _MODES[self.mode]
+        images = ops.cast(images, self.compute_dtype)  # Keras casts no integers
         if self.mode == "none":
             return images
         if reverse:

@@ -99,7 +99,7 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         if len(self.classes_) < 2:
             raise ValueError(
                 "Expected 2 or more classes. Received: one class, "
-                f"{self.classes_[0]!r}."
+                f"'{self.classes_[0]}'."
             )
         self.cv_Cs_ = _candidates(self.Cs, self.classifier)
         self.n_folds_ = _folds(y, self.cv) if len(self.cv_Cs_) > 1 else 0
@@ -111,16 +111,19 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
 
     def predict(self, X) -> np.ndarray:
         """Return the label of each row, `(n,)`."""
-        return self.pipeline_.predict(self._checked(X))
+        X = self._checked(X)
+        return self.pipeline_.predict(X)
 
     def decision_function(self, X) -> np.ndarray:
         """Return scores, `(n, classes)`, or `(n,)` for two classes."""
-        return self.pipeline_.decision_function(self._checked(X))
+        X = self._checked(X)
+        return self.pipeline_.decision_function(X)
 
     @available_if(lambda self: self.classifier == "logistic")
     def predict_proba(self, X) -> np.ndarray:
         """Return probabilities, `(n, classes)`; with `classifier="logistic"` only."""
-        return self.pipeline_.predict_proba(self._checked(X))
+        X = self._checked(X)
+        return self.pipeline_.predict_proba(X)
 
     def _checked(self, X):
         check_is_fitted(self)
@@ -160,7 +163,7 @@ def _folds(y: np.ndarray, cv: int) -> int:
     if counts.min() < 2:
         raise ValueError(
             "Expected 2 or more samples of every class, to cross-validate. Received: "
-            f"one of class {classes[counts.argmin()]!r}. Add samples, leave the class "
+            f"one of class '{classes[counts.argmin()]}'. Add samples, leave the class "
             "out, or pass one candidate, `Cs=[1.0]`."
         )
     return int(min(cv, counts.min()))

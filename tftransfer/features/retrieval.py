@@ -169,7 +169,7 @@ class Retrieval:
             index.embeddings_ = found["embeddings"]
             index.items_ = found["items"].tolist()
             index._whitening = _restored(found) if whiten else None
-        except (KeyError, zipfile.BadZipFile, AttributeError, TypeError) as error:
+        except (KeyError, ValueError, zipfile.BadZipFile, AttributeError) as error:
             raise ValueError(
                 f"Expected an index written by `Retrieval.save`. Received: {path}."
             ) from error

@@ -67,7 +67,9 @@ class PCAWhitening:
 def l2_normalize(X) -> np.ndarray:
     """Return rows of unit Euclidean length, float32; zero rows stay zero."""
     rows = np.asarray(X, dtype=np.float32)
-    norms = np.linalg.norm(rows, axis=-1, keepdims=True)
+    # In double: the squares of small rows vanish in float32.
+    squares = np.einsum("...i,...i->...", rows, rows, dtype=np.float64)
+    norms = np.sqrt(squares)[..., None].astype(np.float32)
     return rows / np.maximum(norms, np.finfo(np.float32).tiny)
 
 
