@@ -1,7 +1,8 @@
 """Linear probe: features -> labels by a linear SVM or logistic regression.
 
 The penalty C is chosen by stratified cross-validation. The rows are L2-normalised
-first, as in CNN features off-the-shelf (Razavian 2014).
+first, as in CNN features off-the-shelf (Razavian 2014), after a signed square root,
+which is worth 1 to 2 points with few labels (Perronnin 2010).
 """
 
 import warnings
@@ -14,6 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.preprocessing import Normalizer
 from sklearn.svm import LinearSVC
 from sklearn.utils.metaestimators import available_if
@@ -31,7 +33,14 @@ _DEFAULT_CS = {
 
 
 def probe(
-    X, y, *, classifier: str = "svm", cv: int = 5, seed: int = 0, Cs=None
+    X,
+    y,
+    *,
+    classifier: str = "svm",
+    power: float = 0.5,
+    cv: int = 5,
+    seed: int = 0,
+    Cs=None,
 ) -> "LinearProbe":
     """Fit a linear classifier to features, its penalty C by cross-validation.
 
@@ -40,6 +49,8 @@ def probe(
         y: Labels of any kind, `(n,)`; 2 classes or more, 2 samples or more of each.
         classifier: "svm" (squared hinge, one against the rest) or "logistic"
             (multinomial; has `predict_proba`).
+        power: Exponent in (0, 1] of the features' absolute values, the signs kept,
+            before rows are brought to unit length; 1 leaves them as they are.
         cv: Number of folds, 2 or more; fewer where the smallest class has fewer
             samples than that.
         seed: Of the folds and of the solver.
@@ -61,16 +72,21 @@ def probe(
 
     References:
         Razavian et al., CNN features off-the-shelf: an astounding baseline for
-        recognition, CVPR Workshops 2014, arXiv:1403.6382.
+        recognition, CVPR Workshops 2014, arXiv:1403.6382. Power normalisation:
+        Perronnin et al., Improving the Fisher kernel for large-scale image
+        classification, ECCV 2010.
     """
-    return LinearProbe(classifier=classifier, cv=cv, seed=seed, Cs=Cs).fit(X, y)
+    return LinearProbe(classifier=classifier, power=power, cv=cv, seed=seed, Cs=Cs).fit(
+        X, y
+    )
 
 
 class LinearProbe(ClassifierMixin, BaseEstimator):
-    """L2-normalised rows and a linear classifier, C by cross-validation.
+    """Power- and L2-normalised rows, a linear classifier, C by cross-validation.
 
     Args:
         classifier: "svm" or "logistic".
+        power: Exponent of the features' absolute values, in (0, 1].
         cv: Number of stratified folds; lowered to the smallest class's size.
         seed: Of the folds and of the solver.
         Cs: Candidates for C, or None for the default ones.
@@ -84,8 +100,9 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
         pipeline_: The fitted scikit-learn pipeline.
     """
 
-    def __init__(self, *, classifier="svm", cv=5, seed=0, Cs=None):
+    def __init__(self, *, classifier="svm", power=0.5, cv=5, seed=0, Cs=None):
         self.classifier = classifier
+        self.power = power
         self.cv = cv
         self.seed = seed
         self.Cs = Cs
@@ -93,6 +110,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
     def fit(self, X, y) -> "LinearProbe":
         """Choose C and fit on all of `X`, `(n, d)`, and `y`, `(n,)`."""
         check_one_of("classifier", self.classifier, _CLASSIFIERS)
+        if not 0 < self.power <= 1:
+            raise ValueError(
+                f"Expected `power` in (0, 1], 1 for none. Received: {self.power}."
+            )
         X, y = validate_data(self, X, y, dtype=[np.float64, np.float32])
         check_classification_targets(y)
         self.classes_ = np.unique(y)
@@ -135,7 +156,10 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             model = LinearSVC(C=C, dual="auto", max_iter=20_000, random_state=self.seed)
         else:
             model = LogisticRegression(C=C, max_iter=1000, random_state=self.seed)
-        return make_pipeline(Normalizer(), model)
+        root = FunctionTransformer(
+            signed_power, kw_args={"power": self.power}, feature_names_out="one-to-one"
+        )
+        return make_pipeline(root, Normalizer(), model)
 
     def _scores(self, X, y, C: float) -> np.ndarray:
         if not self.n_folds_:
@@ -145,6 +169,11 @@ class LinearProbe(ClassifierMixin, BaseEstimator):
             # A candidate that is slow to converge is judged by its score like others.
             warnings.simplefilter("ignore", ConvergenceWarning)
             return cross_val_score(self._pipeline(C), X, y, cv=folds)
+
+
+def signed_power(X, power: float) -> np.ndarray:
+    """Return sign(X) * |X| ** power, element by element."""
+    return X if power == 1 else np.sign(X) * np.abs(X) ** power
 
 
 def _candidates(Cs, classifier: str) -> np.ndarray:
