@@ -23,7 +23,7 @@ def compare(
     strategies: Sequence[str] = ("scratch", "probe", "fine_tune"),
     sizes: Sequence[int | None] = (None,),
     seeds: int | Sequence[int] = 3,
-    epochs: int = 8,
+    epochs: int | None = None,
     scratch_epochs: int | None = None,
     progress: bool = True,
     **fine_tune_options,
@@ -43,8 +43,9 @@ def compare(
             SVM on mirror-averaged features) and "fine_tune".
         sizes: Training pictures per class; None takes all.
         seeds: Number of seeds, or the seeds themselves.
-        epochs: Epochs of fine-tuning's second phase.
-        scratch_epochs: Epochs from scratch; None takes three times `epochs`.
+        epochs: Epochs of fine-tuning's second phase; None as `fine_tune` chooses.
+        scratch_epochs: Epochs from scratch; None takes three times those of
+            fine-tuning.
         progress: Whether to show a bar.
         **fine_tune_options: Given to `tft.fine_tune`.
 
@@ -83,7 +84,7 @@ def compare(
         train=train,
         test=test,
         epochs=epochs,
-        scratch_epochs=3 * epochs if scratch_epochs is None else scratch_epochs,
+        scratch_epochs=scratch_epochs,
         options=fine_tune_options,
     )
     # Grouped by size and strategy, as the tables are.

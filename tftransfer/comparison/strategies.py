@@ -15,6 +15,7 @@ from tftransfer.features import FeatureExtractor
 from tftransfer.features import probe
 from tftransfer.finetune import Classifier
 from tftransfer.finetune import fine_tune
+from tftransfer.finetune.plan import plan_for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,16 +26,16 @@ class Task:
         backbone: The pretrained backbone, left as it is.
         train: Source of all training pictures.
         test: Source of the test pictures, in their order.
-        epochs: Epochs of fine-tuning.
-        scratch_epochs: Epochs from scratch.
+        epochs: Epochs of fine-tuning, None as it chooses.
+        scratch_epochs: Epochs from scratch, None for three times as many.
         options: Further arguments of `fine_tune`.
     """
 
     backbone: keras.Model
     train: Source
     test: Source
-    epochs: int
-    scratch_epochs: int
+    epochs: int | None
+    scratch_epochs: int | None
     options: dict
 
     @property
@@ -81,10 +82,14 @@ def _scratch(task: Task, chosen: np.ndarray, seed: int) -> np.ndarray:
     model = Classifier(backbone, task.num_classes, batch_norm="batch")
     train = task.train.subset(chosen).replace(seed=seed)
     augment = task.options.get("augment", "light")
+    epochs = task.scratch_epochs
+    if epochs is None:
+        plan = plan_for(len(train), train.batch_size, epochs=task.epochs)
+        epochs = 3 * plan.epochs
     fine_tune(
         model,
         train.dataset(),
-        epochs=task.scratch_epochs,
+        epochs=epochs,
         head_epochs=0,
         learning_rate=1e-3,
         rate_decay=1.0,

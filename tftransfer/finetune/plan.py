@@ -53,17 +53,17 @@ class Plan:
         )
 
 
-def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Plan:
+def plan_for(pictures: int, batch_size: int, **chosen) -> Plan:
     """Choose settings from the number of pictures.
 
-    The head, whose training on cached activations costs little, gets about 400 steps.
-    The deeper phase is as long as asked. Fewer pictures per step count mean lower
-    rates in the lower stages, whose features are the most general (Yosinski 2014).
+    The head, whose training on cached activations costs little, gets about 400 steps,
+    the deeper phase 8 epochs or about 100 steps, whichever is more. Each stage learns
+    at half the rate of the one above it: the lower ones are the most general (Yosinski
+    2014).
 
     Args:
         pictures: Number of training pictures, 1 or more.
         batch_size: Pictures per step.
-        epochs: Epochs of the deeper phase.
         **chosen: Fields of `Plan` that the caller decides; None means undecided.
 
     Returns:
@@ -75,6 +75,7 @@ def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Pl
     steps = max(1, math.ceil(pictures / batch_size))
     defaults = {
         "head_epochs": min(40, max(4, math.ceil(400 / steps))),
+        "epochs": min(40, max(8, math.ceil(100 / steps))),
         "head_rate": 3e-3,
         "rate": 1e-4,
         "rate_decay": 0.5,
@@ -83,7 +84,7 @@ def plan_for(pictures: int, batch_size: int, *, epochs: int = 8, **chosen) -> Pl
         "smoothing": 0.1,
     }
     decided = {key: value for key, value in chosen.items() if value is not None}
-    plan = Plan(pictures=pictures, steps=steps, epochs=epochs, **(defaults | decided))
+    plan = Plan(pictures=pictures, steps=steps, **(defaults | decided))
     if plan.epochs < 0 or plan.head_epochs < 0 or plan.epochs + plan.head_epochs == 0:
         raise ValueError(
             "Expected `epochs` and `head_epochs` of 0 or more, and not both 0. "

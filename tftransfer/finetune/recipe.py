@@ -26,7 +26,7 @@ def fine_tune(
     train,
     validation=None,
     *,
-    epochs: int = 8,
+    epochs: int | None = None,
     head_epochs: int | None = None,
     learning_rate: float | None = None,
     head_learning_rate: float | None = None,
@@ -148,9 +148,13 @@ def fine_tune(
                 "verbose": verbose,
             },
         )
-        run.phase(0, train, validation, cache=cache)
-        deeper = _augmented(train, augment)
-        run.phase(1, deeper, validation, cache=cache, patience=patience)
+        try:
+            run.phase(0, train, validation, cache=cache)
+            deeper = _augmented(train, augment)
+            run.phase(1, deeper, validation, cache=cache, patience=patience)
+        except KeyboardInterrupt:
+            run.finish()  # the model has the best finished epoch's weights
+            raise
         return run.finish()
 
 

@@ -1,0 +1,83 @@
+"""`tftransfer compare`: does transfer pay on these pictures?"""
+
+import json
+import pathlib
+from typing import Annotated
+
+import typer
+
+from tftransfer.cli import options
+from tftransfer.cli.console import answer
+from tftransfer.cli.console import answer_json
+from tftransfer.cli.console import load_tensorflow
+
+
+def compare(
+    folder: options.Folder,
+    backbone: options.BackboneName = "mobilenet",
+    alpha: options.Alpha = None,
+    weights: options.Weights = "imagenet",
+    image_size: options.ImageSize = None,
+    batch_size: options.BatchSize = 32,
+    strategies: Annotated[
+        str, typer.Option(help="Some of scratch, probe, fine_tune, with commas.")
+    ] = "scratch,probe,fine_tune",
+    sizes: Annotated[
+        str, typer.Option(help="Training pictures per class, such as 5,20,all.")
+    ] = "all",
+    seeds: Annotated[int, typer.Option(help="Repetitions of each run.", min=1)] = 3,
+    epochs: options.Epochs = None,
+    augment: options.Augment = "light",
+    validation_split: options.ValidationSplit = 0.2,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder for comparison.json and comparison.png."),
+    ] = None,
+    json_output: options.Json = False,
+) -> None:
+    """Compare scratch, linear probe and fine-tuning on held-out pictures."""
+    per_class = [_size(text) for text in sizes.split(",")]
+    load_tensorflow()
+    from tftransfer import compare as compare_strategies
+
+    net = options.make_backbone(
+        backbone, alpha=alpha, weights=weights, image_size=image_size
+    )
+    training, held_out = options.read_folder(
+        folder,
+        image_size=net.image_size,
+        batch_size=batch_size,
+        validation_split=validation_split,
+        cache=True,
+    )
+    found = compare_strategies(
+        net,
+        training,
+        held_out,
+        strategies=[name.strip() for name in strategies.split(",")],
+        sizes=per_class,
+        seeds=seeds,
+        epochs=epochs,
+        augment=augment,
+    )
+    document = found.to_json()
+    if out is not None:
+        text = json.dumps(document, indent=2)
+        options.written(out / "comparison.json", lambda part: part.write_text(text))
+        document["plot"] = str(found.plot(out / "comparison.png"))
+    if json_output:
+        answer_json(document)
+        return
+    answer(found.table())
+    answer(f"\n{found.verdict}")
+
+
+def _size(text: str) -> int | None:
+    text = text.strip()
+    if text == "all":
+        return None
+    if not text.isdecimal():
+        raise typer.BadParameter(
+            f"--sizes takes whole numbers and 'all', with commas; not '{text}'."
+        )
+    return int(text)

@@ -1,0 +1,89 @@
+"""How the commands talk: text and bars on stderr, results on stdout."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+import warnings
+
+from rich.console import Console
+from rich.markup import escape
+
+
+@dataclasses.dataclass
+class Session:
+    """What holds for one call of the program.
+
+    Attributes:
+        debug: Whether errors show their traceback.
+    """
+
+    debug: bool = False
+
+
+SESSION = Session()
+
+
+def errors() -> Console:
+    """Return the console of progress and errors, stderr."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str) -> None:
+    """Tell the person something, on stderr."""
+    errors().print(escape(text))
+
+
+def warn(message, category, filename, lineno, file=None, line=None) -> None:
+    """Show a warning as one plain line; takes the place of `warnings.showwarning`."""
+    errors().print(f"[yellow]warning:[/] {escape(str(message))}")
+
+
+def answer(text: str) -> None:
+    """Print a result for a person, on stdout."""
+    Console(highlight=False, soft_wrap=True).print(text)
+
+
+def answer_json(document) -> None:
+    """Print a result for machines: one JSON document on stdout."""
+    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def tidy_warnings():
+    """Show warnings of the user's concern in one line each, and no others."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.filterwarnings("default", category=UserWarning, module="tftransfer")
+        warnings.showwarning = warn
+        yield
+
+
+def load_tensorflow() -> None:
+    """Import TensorFlow and Keras, what they chatter held back; takes seconds."""
+    if "tensorflow" in sys.modules:
+        return
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _muted_stderr() as console, console.status("Loading TensorFlow"):
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+        tf.get_logger().setLevel("ERROR")
+        import keras  # noqa: F401
+
+
+@contextlib.contextmanager
+def _muted_stderr():
+    """Point file descriptor 2 at nothing; yields a console on what it was."""
+    # TensorFlow's C++ writes there before any of its settings is read.
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with os.fdopen(os.dup(2), "w") as terminal, open(os.devnull, "w") as nothing:
+        os.dup2(nothing.fileno(), 2)
+        try:
+            yield Console(file=terminal, highlight=False)
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)

@@ -1,0 +1,80 @@
+"""Options that several commands share, and what they make."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+Folder = Annotated[
+    pathlib.Path,
+    typer.Argument(
+        metavar="DIR",
+        help="Pictures, one sub-folder per class; or train/ and val/ with these.",
+        show_default=False,
+    ),
+]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document for machines.")
+]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="See `tftransfer backbones`.")
+]
+Alpha = Annotated[
+    float | None,
+    typer.Option(help="Width of a MobileNet, such as 0.75.", show_default=False),
+]
+Weights = Annotated[
+    str, typer.Option(help="'imagenet', the path of a weight file, or 'none'.")
+]
+ImageSize = Annotated[
+    int | None,
+    typer.Option(help="Side of the pictures in pixels; the backbone's own by default."),
+]
+BatchSize = Annotated[int, typer.Option(help="Pictures per step.", min=1)]
+Seed = Annotated[int, typer.Option(help="Of splits, orders and first weights.")]
+ValidationSplit = Annotated[
+    float,
+    typer.Option(help="Share of each class held out, where there is no val/ folder."),
+]
+Epochs = Annotated[
+    int | None,
+    typer.Option(
+        help="Epochs of the deeper phase; 0 trains the head alone. Chosen by default."
+    ),
+]
+Augment = Annotated[str, typer.Option(help="none, light or strong.")]
+
+
+def make_backbone(name: str, *, alpha, weights: str, image_size: int | None):
+    """Return the `Backbone` that the options ask for."""
+    from tftransfer.backbones import Backbone
+
+    options = {} if alpha is None else {"alpha": alpha}
+    if image_size is not None:
+        options["input_shape"] = (image_size, image_size, 3)
+    return Backbone(name, weights=None if weights == "none" else weights, **options)
+
+
+def read_folder(folder: pathlib.Path, **options):
+    """Return training and validation datasets; neither may be empty."""
+    from tftransfer.data import from_folder
+
+    train, validation = from_folder(folder, **options)
+    if not len(validation.source):
+        raise ValueError(
+            f"Expected pictures to validate on. Received none in '{folder}'. Choose "
+            "`--validation-split` above 0, with two pictures or more in a class."
+        )
+    return train, validation
+
+
+def written(path: pathlib.Path, write) -> pathlib.Path:
+    """Call `write(part)` and move the part to `path`, so that no half file is seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    try:
+        write(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path

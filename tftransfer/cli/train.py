@@ -1,0 +1,219 @@
+"""`tftransfer train`: a folder of pictures to a model, a report and a model card."""
+
+import json
+import pathlib
+from typing import Annotated
+
+import typer
+
+from tftransfer.cli import options
+from tftransfer.cli.console import answer
+from tftransfer.cli.console import answer_json
+from tftransfer.cli.console import load_tensorflow
+from tftransfer.cli.console import say
+from tftransfer.cli.guard import Interrupted
+from tftransfer.cli.options import written
+
+
+def train(
+    folder: options.Folder,
+    backbone: options.BackboneName = "mobilenet",
+    alpha: options.Alpha = None,
+    weights: options.Weights = "imagenet",
+    image_size: options.ImageSize = None,
+    batch_size: options.BatchSize = 32,
+    epochs: options.Epochs = None,
+    head_epochs: Annotated[
+        int | None, typer.Option(help="Epochs of the head alone; chosen by default.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(help="Highest rate of the deeper phase.")
+    ] = None,
+    frozen_until: Annotated[
+        str | None, typer.Option(help="Endpoint below which nothing trains.")
+    ] = None,
+    augment: options.Augment = "light",
+    class_weight: Annotated[
+        str | None, typer.Option(help="'balanced' weighs rare classes up.")
+    ] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="Epochs without a better one before it ends.")
+    ] = None,
+    mixed_precision: Annotated[
+        bool, typer.Option(help="float16 where it is safe; for GPUs.")
+    ] = False,
+    validation_split: options.ValidationSplit = 0.2,
+    seed: options.Seed = 0,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder of the run; runs/NAME_OF_DIR by default."),
+    ] = None,
+    export_to: Annotated[
+        pathlib.Path | None,
+        typer.Option("--export", help="Write a SavedModel too, as `export` does."),
+    ] = None,
+    json_output: options.Json = False,
+) -> None:
+    """Train a classifier on a folder of pictures.
+
+    The same command goes on where an interrupted one stopped.
+    """
+    if class_weight not in (None, "balanced"):
+        raise typer.BadParameter(f"--class-weight is 'balanced', not '{class_weight}'.")
+    out = out or pathlib.Path("runs") / folder.resolve().name
+    settings = {
+        "folder": str(folder),
+        "backbone": backbone,
+        "alpha": alpha,
+        "weights": weights,
+        "image size": image_size,
+        "batch size": batch_size,
+        "augmentation": augment,
+        "class weight": class_weight,
+        "mixed precision": mixed_precision,
+        "validation split": validation_split,
+        "seed": seed,
+    }
+    load_tensorflow()
+    import keras
+
+    if mixed_precision:
+        keras.config.set_dtype_policy("mixed_float16")
+    keras.utils.set_random_seed(seed)
+    net = options.make_backbone(
+        backbone, alpha=alpha, weights=weights, image_size=image_size
+    )
+    training, validation = options.read_folder(
+        folder,
+        image_size=net.image_size,
+        batch_size=batch_size,
+        validation_split=validation_split,
+        seed=seed,
+    )
+    say(
+        f"{len(training.paths)} training and {len(validation.paths)} validation "
+        f"pictures of {len(training.class_names)} classes."
+    )
+    model, history = _fitted(
+        net,
+        training,
+        validation,
+        out,
+        epochs=epochs,
+        head_epochs=head_epochs,
+        learning_rate=learning_rate,
+        frozen_until=frozen_until,
+        augment=augment,
+        class_weight=_weights(training, class_weight),
+        patience=patience,
+    )
+    results = _write(out, model, history, training, validation, settings)
+    if export_to is not None:
+        from tftransfer.serving import export
+
+        results["files"]["saved_model"] = str(export(model, export_to).path)
+    _answer(results, json_output)
+
+
+def _fitted(net, training, validation, out: pathlib.Path, **fine_tune_options):
+    from tftransfer.cli.progress import training_bar
+    from tftransfer.finetune import Classifier
+    from tftransfer.finetune import fine_tune
+
+    names = list(training.class_names)
+    model = Classifier(net, len(names), class_names=names)
+    bar = training_bar()
+    try:
+        history = fine_tune(
+            model,
+            training,
+            validation,
+            checkpoint=out / "checkpoint",
+            callbacks=[bar],
+            verbose=0,
+            say=say,
+            **fine_tune_options,
+        )
+    except KeyboardInterrupt as error:
+        bar.stop()
+        if not (out / "checkpoint" / "state.json").exists():
+            raise Interrupted("No epoch was finished; nothing was kept.") from error
+        path = save_model(model, out / "model.keras")
+        raise Interrupted(
+            f"The best finished epoch is in '{path}'. The same command goes on."
+        ) from error
+    return model, history
+
+
+def _weights(training, class_weight: str | None) -> dict[int, float] | None:
+    if class_weight is None:
+        return None
+    import numpy as np
+
+    counts = np.bincount(training.labels)
+    return {i: float(counts.sum() / (len(counts) * n)) for i, n in enumerate(counts)}
+
+
+def _write(out, model, history, training, validation, settings) -> dict:
+    """Write model, report, card and numbers; returns the numbers."""
+    import dataclasses
+
+    from tftransfer.report import environment
+    from tftransfer.report import evaluate_classifier
+    from tftransfer.report import write_model_card
+    from tftransfer.report import write_report
+
+    evaluation = evaluate_classifier(model, validation)
+    plan = dataclasses.asdict(history.plan)
+    settings = {k: v for k, v in (settings | plan).items() if v is not None}
+    files = {
+        "model": save_model(model, out / "model.keras"),
+        "report": out / "report.html",
+        "model_card": out / "model_card.md",
+        "results": out / "results.json",
+    }
+    write_report(
+        files["report"],
+        model,
+        history=history,
+        settings=settings,
+        train=training,
+        evaluation=evaluation,
+    )
+    write_model_card(files["model_card"], model, evaluation, settings=settings)
+    results = {
+        "accuracy": evaluation.accuracy,
+        "interval": list(evaluation.interval),
+        "validation_pictures": evaluation.count,
+        "best_epoch": history.best,
+        "class_names": list(evaluation.class_names),
+        "history": history.history,
+        "settings": settings,
+        "environment": environment(),
+        "files": {name: str(path) for name, path in files.items()},
+    }
+    text = json.dumps(results, indent=2, ensure_ascii=False)
+    written(files["results"], lambda part: part.write_text(text, encoding="utf-8"))
+    return results
+
+
+def save_model(model, path: pathlib.Path) -> pathlib.Path:
+    """Save a `.keras` file so that no half one is ever seen."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part-{path.name}")
+    model.save(part)
+    part.replace(path)
+    return path
+
+
+def _answer(results: dict, as_json: bool) -> None:
+    if as_json:
+        answer_json(results)
+        return
+    low, high = results["interval"]
+    answer(
+        f"accuracy {results['accuracy']:.1%} on {results['validation_pictures']} "
+        f"validation pictures (95 % interval {low:.1%} to {high:.1%})"
+    )
+    for name, path in results["files"].items():
+        answer(f"{name.replace('_', ' '):12} {path}")
