@@ -15,7 +15,7 @@ from PIL import ImageOps
 # Pillow's own warning limit for decompression bombs: a quarter of a gigabyte as RGB.
 MAX_PIXELS = 89_478_485
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
-_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "MPO")
+_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP")
 
 
 def short_side_of(image_size: int) -> int:

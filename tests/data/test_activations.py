@@ -1,0 +1,65 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tftransfer as tft
+from tests.finetune.pictures import three_classes
+from tftransfer.data import activations
+from tftransfer.data import as_dataset
+from tftransfer.data import augmentation
+from tftransfer.data import with_activations
+
+
+@pytest.fixture(scope="module")
+def trunk():
+    backbone = tft.Backbone("tiny")
+    return keras.Model(backbone.input, backbone.endpoints["stage2"])
+
+
+def dataset(**options):
+    options = {"image_size": 32, "batch_size": 20, "shuffle": True} | options
+    return as_dataset(three_classes(), **options)
+
+
+def test_batches_are_the_trunks_in_the_same_order(trunk):
+    plain, cached = dataset(), with_activations(dataset(), trunk)
+    for _ in range(2):
+        for (x, y), (a, b) in zip(plain, cached, strict=True):
+            np.testing.assert_array_equal(y, b)
+            np.testing.assert_allclose(trunk(x, training=False), a, atol=1e-4)
+    assert cached.labels is not None
+
+
+def test_kept_on_disk_and_computed_for_other_weights_or_pictures(trunk, tmp_path):
+    for count, given in enumerate([dataset(), dataset()]):
+        with_activations(given, trunk, cache=tmp_path)
+        assert len(list(tmp_path.glob("*.npy"))) == 1, count
+    x, y = three_classes()
+    x[0, 0, 0, 0] ^= 1
+    changed = as_dataset((x, y), image_size=32, batch_size=20)
+    with_activations(changed, trunk, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.npy"))) == 2
+    other = keras.models.clone_model(trunk)
+    with_activations(dataset(), other, cache=tmp_path)
+    assert len(list(tmp_path.glob("*.npy"))) == 3
+
+
+def test_half_precision_on_request(trunk, tmp_path):
+    for cache in (None, tmp_path):
+        cached = with_activations(dataset(), trunk, cache=cache, dtype="float16")
+        assert cached.source.pictures.array.dtype == np.float16
+        assert next(iter(cached))[0].dtype == tf.float32
+
+
+def test_what_changes_every_epoch_cannot_be_cached(trunk):
+    with pytest.raises(TypeError, match="augmented"):
+        with_activations(augmentation("light").apply(dataset()), trunk)
+    with pytest.raises(TypeError, match="unknown origin"):
+        with_activations(dataset().map(lambda x, y: (x, y)), trunk)
+
+
+def test_too_much_for_memory_says_so(trunk, monkeypatch):
+    monkeypatch.setattr(activations, "_MOST_IN_MEMORY", 1000)
+    with pytest.raises(MemoryError, match="Name a folder"):
+        with_activations(dataset(), trunk)

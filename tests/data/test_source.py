@@ -1,0 +1,76 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from tftransfer.data import as_dataset
+from tftransfer.data import source_of
+
+
+def numbers(count=10, **options):
+    """A dataset whose n-th picture has the value n everywhere."""
+    x = (
+        np.zeros((count, 8, 8, 3), "uint8")
+        + np.arange(count, dtype="uint8")[:, None, None, None]
+    )
+    options = {"image_size": 8, "batch_size": 4, "shuffle": True} | options
+    return as_dataset((x, np.arange(count)), **options)
+
+
+def read(dataset):
+    return [labels.numpy().tolist() for _, labels in dataset]
+
+
+def flat(batches):
+    return list(itertools.chain.from_iterable(batches))
+
+
+def test_an_epoch_gives_every_picture_once_with_its_label():
+    for images, labels in numbers():
+        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+    batches = read(numbers())
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert sorted(flat(batches)) == list(range(10))
+
+
+def test_epochs_follow_seed_and_number_alone():
+    source = numbers(seed=5).source
+    whole = read(source.epochs(0, 4))
+    assert whole == read(numbers(seed=5).source.epochs(0, 4))
+    assert whole[6:] == read(source.epochs(2, 4))
+    orders = {tuple(flat(whole[i : i + 3])) for i in (0, 3, 6, 9)}
+    assert len(orders) == 4
+    assert whole != read(numbers(seed=6).source.epochs(0, 4))
+
+
+def test_batches_do_not_cross_epochs():
+    batches = read(numbers().source.epochs(0, 3))
+    for start in (0, 3, 6):
+        assert sorted(flat(batches[start : start + 3])) == list(range(10))
+    assert int(numbers().source.epochs(0, 3).cardinality()) == 9
+
+
+def test_readings_of_the_dataset_differ_but_repeat_from_the_start():
+    dataset = numbers()
+    first, second = read(dataset), read(dataset)
+    assert first != second
+    again = numbers()
+    assert [read(again), read(again)] == [first, second]
+
+
+def test_without_shuffling_the_order_is_the_given_one():
+    dataset = numbers(shuffle=False)
+    assert flat(read(dataset)) == flat(read(dataset)) == list(range(10))
+
+
+def test_a_subset_keeps_labels_and_settings():
+    source = numbers().source.subset([7, 2, 5])
+    assert source.shuffle
+    for images, labels in source.dataset():
+        np.testing.assert_array_equal(images[:, 0, 0, 0], labels)
+        assert sorted(labels.numpy().tolist()) == [2, 5, 7]
+
+
+def test_a_mapped_dataset_has_no_source():
+    with pytest.raises(TypeError, match="unknown origin"):
+        source_of(numbers().map(lambda x, y: (x, y)))
