@@ -74,7 +74,8 @@ def main() -> None:
             f"| {EPOCHS} epochs of head training, 245 pictures | seconds | "
             "training accuracy |",
             "|---|---|---|",
-            f"| the guide's loop | {medians['guide']:.1f} | {accuracies['guide']:.3f} |",
+            f"| the guide's loop | {medians['guide']:.1f} | "
+            f"{accuracies['guide']:.3f} |",
             f"| `fine_tune`, cached trunk | {medians['ours']:.1f} | "
             f"{accuracies['ours']:.3f} |",
             f"| times | {medians['guide'] / medians['ours']:.1f} | |",
