@@ -59,14 +59,13 @@ def compare(
 
     Example:
         >>> import tftransfer as tft
-        >>> rng = np.random.default_rng(0)
-        >>> y = np.arange(40) % 2
-        >>> x = rng.integers(0, 99, (40, 32, 32, 3)) + 99 * y[:, None, None, None]
-        >>> x = x.astype("uint8")
-        >>> found = compare(tft.Backbone("tiny"), (x[:20], y[:20]), (x[20:], y[20:]),
+        >>> from sklearn.datasets import load_digits
+        >>> digits = load_digits(n_class=2)
+        >>> x, y = (15 * digits.images).astype("uint8"), digits.target
+        >>> found = compare(tft.Backbone("tiny"), (x[:40], y[:40]), (x[40:], y[40:]),
         ...                 strategies=["probe"], seeds=1, progress=False)
-        >>> found.rows[0]["accuracy"]
-        1.0
+        >>> found.rows[0]["accuracy"] > 0.95
+        True
 
     References:
         Rosenstein et al., To Transfer or Not To Transfer, NIPS Workshop 2005, for

@@ -67,19 +67,17 @@ def from_folder(
         ValueError: When classes, pictures or arguments do not fit; see `scan`.
 
     Example:
-        >>> import tempfile
+        >>> import pathlib, tempfile
         >>> from PIL import Image
         >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> for name in ["ant", "ant/1.png", "ant/2.png", "bee", "bee/1.png",
-        ...              "bee/2.png"]:
-        ...     if name.endswith("png"):
-        ...         Image.new("RGB", (40, 30), (len(name), ord(name[4]), 0)).save(
-        ...             folder / name)
-        ...     else:
-        ...         (folder / name).mkdir()
+        >>> for name in ("ant", "bee"):
+        ...     (folder / name).mkdir()
+        ...     for i in range(4):
+        ...         colour = (50 * i, 0, 99 * (name == "bee"))
+        ...         Image.new("RGB", (40, 30), colour).save(folder / name / f"{i}.png")
         >>> train, validation = from_folder(folder, image_size=32, progress=False)
         >>> train.class_names, len(train.paths), len(validation.paths)
-        (('ant', 'bee'), 2, 2)
+        (('ant', 'bee'), 6, 2)
     """
     check_range("validation_split", validation_split, 0, 1, open_high=True)
     check_range("batch_size", batch_size, 1, 100_000)
