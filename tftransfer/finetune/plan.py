@@ -77,7 +77,7 @@ def plan_for(pictures: int, batch_size: int, **chosen) -> Plan:
         "head_epochs": min(40, max(4, math.ceil(400 / steps))),
         "epochs": min(40, max(8, math.ceil(100 / steps))),
         "head_rate": 3e-3,
-        "rate": 1e-4,
+        "rate": 3e-4,
         "rate_decay": 0.5,
         "frozen_until": None,
         "weight_decay": 1e-4,
