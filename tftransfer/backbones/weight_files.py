@@ -8,6 +8,7 @@ whether the file fits.
 
 import os
 import pathlib
+import warnings
 
 import h5py
 import keras
@@ -50,8 +51,11 @@ def load_weight_file(model: keras.Model, path: str | os.PathLike) -> None:
 def _load_keras3(model, path) -> None:
     before = model.get_weights()
     try:
-        model.load_weights(path)
-    except (ValueError, KeyError, OSError) as error:
+        with warnings.catch_warnings():
+            # Keras warns, once per group, of weights that stay as they were.
+            warnings.filterwarnings("error", message="Skipping nested container")
+            model.load_weights(path)
+    except (ValueError, KeyError, OSError, UserWarning) as error:
         model.set_weights(before)
         raise _mismatch(model, path, str(error)) from error
 
