@@ -166,7 +166,7 @@ def _default_head(model: Classifier) -> keras.Model:
             keras.Input((features,)),
             keras.layers.Dropout(model.dropout),
             # From zeros: what random weights say of the classes is never unlearnt
-            # where labels are few. 6 points at 5 pictures per class of flowers17.
+            # where labels are few.
             keras.layers.Dense(
                 model.num_classes,
                 kernel_initializer="zeros",
