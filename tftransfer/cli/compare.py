@@ -40,12 +40,12 @@ def compare(
     load_tensorflow()
     from tftransfer import compare as compare_strategies
 
-    net = options.make_backbone(
-        backbone, alpha=alpha, weights=weights, image_size=image_size
-    )
-    training, held_out = options.read_folder(
+    net, training, held_out = options.net_and_folder(
         folder,
-        image_size=net.image_size,
+        backbone=backbone,
+        alpha=alpha,
+        weights=weights,
+        image_size=image_size,
         batch_size=batch_size,
         validation_split=validation_split,
         cache=True,

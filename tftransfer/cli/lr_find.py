@@ -39,12 +39,12 @@ def lr_find(
     from tftransfer.losses import ClassificationLoss
 
     keras.utils.set_random_seed(seed)
-    net = options.make_backbone(
-        backbone, alpha=alpha, weights=weights, image_size=image_size
-    )
-    training, _ = options.read_folder(
+    net, training, _ = options.net_and_folder(
         folder,
-        image_size=net.image_size,
+        backbone=backbone,
+        alpha=alpha,
+        weights=weights,
+        image_size=image_size,
         batch_size=batch_size,
         validation_split=validation_split,
         seed=seed,

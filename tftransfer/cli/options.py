@@ -55,17 +55,20 @@ def make_backbone(name: str, *, alpha, weights: str, image_size: int | None):
     return Backbone(name, weights=None if weights == "none" else weights, **options)
 
 
-def read_folder(folder: pathlib.Path, **options):
-    """Return training and validation datasets; neither may be empty."""
+def net_and_folder(
+    folder: pathlib.Path, *, backbone: str, alpha, weights, image_size, **options
+):
+    """Return the backbone, training and validation datasets; neither may be empty."""
     from tftransfer.data import from_folder
 
-    train, validation = from_folder(folder, **options)
+    net = make_backbone(backbone, alpha=alpha, weights=weights, image_size=image_size)
+    train, validation = from_folder(folder, image_size=net.image_size, **options)
     if not len(validation.source):
         raise ValueError(
             f"Expected pictures to validate on. Received none in '{folder}'. Choose "
             "`--validation-split` above 0, with two pictures or more in a class."
         )
-    return train, validation
+    return net, train, validation
 
 
 def written(path: pathlib.Path, write) -> pathlib.Path:

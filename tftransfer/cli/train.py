@@ -80,12 +80,12 @@ def train(
     if mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
     keras.utils.set_random_seed(seed)
-    net = options.make_backbone(
-        backbone, alpha=alpha, weights=weights, image_size=image_size
-    )
-    training, validation = options.read_folder(
+    net, training, validation = options.net_and_folder(
         folder,
-        image_size=net.image_size,
+        backbone=backbone,
+        alpha=alpha,
+        weights=weights,
+        image_size=image_size,
         batch_size=batch_size,
         validation_split=validation_split,
         seed=seed,

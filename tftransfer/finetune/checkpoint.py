@@ -1,4 +1,4 @@
-"""State of a fine-tuning run on disk: resume, and the best epoch."""
+"""State of a fine-tuning run: the best epoch, and on disk the last one to resume."""
 
 import json
 import os
@@ -9,25 +9,30 @@ from keras import ops
 
 
 class RunState:
-    """A folder that holds the last finished epoch and the best one.
+    """The last finished epoch and the best one, in a folder; or the best in memory.
 
     Each write goes to a new file and one `os.replace` makes it current: a process
     killed at any moment leaves the previous epoch whole.
 
     Args:
-        folder: Where to keep it; made when absent.
+        folder: Where to keep it; made when absent. None: nothing is written, and only
+            the best epoch's weights are kept, in memory.
         settings: What defines the run. A folder of another run is refused.
 
     Raises:
         ValueError: When the folder holds the state of a run with other settings.
     """
 
-    def __init__(self, folder: str | os.PathLike, settings: dict):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder: str | os.PathLike | None, settings: dict):
+        self.values = {"settings": settings, "phase": 0, "epoch": 0, "history": {}}
+        self.folder = None if folder is None else pathlib.Path(folder)
+        self._best_weights = None
+        if self.folder is None:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.folder / "state.json"
-        new = {"settings": settings, "phase": 0, "epoch": 0, "history": {}}
-        self.values = json.loads(self._file.read_text()) if self._file.exists() else new
+        if self._file.exists():
+            self.values = json.loads(self._file.read_text())
         self._check(settings)
 
     def _check(self, settings):
@@ -74,12 +79,14 @@ class RunState:
     def restore_best(self, model: keras.Model) -> dict | None:
         """Load the best epoch's weights; returns what it was, or None when unknown."""
         best = self.values.get("best")
-        if best:
-            model.load_weights(self.folder / best["weights"])
+        if best and self.folder is None:
+            model.set_weights(self._best_weights)
+        elif best:
+            model.load_weights(self.folder / self.values["best_file"])
         return best
 
     def save_epoch(self, model, phase: int, epoch: int, logs: dict) -> None:
-        """Write the state after a finished epoch.
+        """Keep the state after a finished epoch.
 
         Args:
             model: The compiled model.
@@ -87,35 +94,39 @@ class RunState:
             epoch: Epochs finished in it.
             logs: The epoch's metrics.
         """
-        old = {self.values.get("weights"), self.values.get("best", {}).get("weights")}
-        name = f"phase{phase}-epoch{epoch}.weights.h5"
+        for key, value in logs.items():
+            self.values["history"].setdefault(key, []).append(float(value))
+        self.values |= {"phase": phase, "epoch": epoch}
+        score = logs.get("val_accuracy")
+        best = self.values.get("best")
+        better = score is not None and (
+            best is None or float(score) > best["val_accuracy"]
+        )
+        if better:
+            found = {"phase": phase, "epoch": epoch, "val_accuracy": float(score)}
+            self.values["best"] = found
+        if self.folder is not None:
+            self._write(model, better)
+        elif better:
+            self._best_weights = model.get_weights()
+
+    def _write(self, model, better: bool):
+        """Write weights, optimizer and state; remove the files that they replace."""
+        values = self.values
+        old = {values.get("weights"), values.get("best_file")} - {None}
+        name = f"phase{values['phase']}-epoch{values['epoch']}.weights.h5"
         part = self.folder / f"part-{name}"
         model.save_weights(part)
         os.replace(part, self.folder / name)
-        for key, value in logs.items():
-            self.values["history"].setdefault(key, []).append(float(value))
         seeds = [ops.convert_to_numpy(v).tolist() for v in _seed_states(model)]
-        self.values |= {
-            "phase": phase,
-            "epoch": epoch,
-            "weights": name,
-            "seeds": seeds,
-        }
-        score = logs.get("val_accuracy")
-        best = self.values.get("best")
-        if score is not None and (best is None or float(score) > best["val_accuracy"]):
-            self.values["best"] = {
-                "phase": phase,
-                "epoch": epoch,
-                "val_accuracy": float(score),
-                "weights": name,
-            }
-        self._write()
-        kept = {name, self.values.get("best", {}).get("weights")}
-        for stale in old - kept - {None}:
+        values |= {"weights": name, "seeds": seeds}
+        if better:
+            values["best_file"] = name
+        self._write_values()
+        for stale in old - {name, values.get("best_file")}:
             (self.folder / stale).unlink(missing_ok=True)
 
-    def _write(self):
+    def _write_values(self):
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1))
         os.replace(part, self._file)

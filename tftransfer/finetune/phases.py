@@ -29,28 +29,20 @@ def check_cache(cache) -> None:
 
 
 class Run:
-    """One call of `fine_tune`: its plan, its state on disk and its history.
+    """One call of `fine_tune`: its plan and its state.
 
     Args:
         model: The classifier.
         plan: What to do.
         state: Where finished epochs are kept.
-        keeps_state: Whether epochs are written there at all.
         fit_options: Arguments of `keras.Model.fit` for every phase.
     """
 
     def __init__(
-        self,
-        model: Classifier,
-        plan: Plan,
-        state: RunState,
-        *,
-        keeps_state: bool,
-        fit_options: dict,
+        self, model: Classifier, plan: Plan, state: RunState, fit_options: dict
     ):
         self.model, self.plan, self.state = model, plan, state
-        self.keeps_state, self.fit_options = keeps_state, fit_options
-        self.history = {k: list(v) for k, v in state.values["history"].items()}
+        self.fit_options = fit_options
 
     def phase(self, number: int, train, validation, *, cache, patience=None) -> None:
         """Train one phase, from where the state says.
@@ -76,29 +68,24 @@ class Run:
             return
         with contextlib.ExitStack() as stack:
             train, validation = self._cached(stack, train, validation, cache)
-            history = self.model.fit(
+            self.model.fit(
                 **_exact_epochs(train, done, epochs),
                 validation_data=validation,
                 initial_epoch=done,
                 epochs=epochs,
-                callbacks=[
-                    *([save] if self.keeps_state else []),
-                    *self.fit_options["callbacks"],
-                ],
+                callbacks=[save, *self.fit_options["callbacks"]],
                 class_weight=self.fit_options["class_weight"],
                 verbose=self.fit_options["verbose"],
                 shuffle=False,  # the dataset is already
             )
-        for key, values in history.history.items():
-            self.history.setdefault(key, []).extend(float(v) for v in values)
 
     def finish(self) -> keras.callbacks.History:
         """Put the best epoch's weights in place and return the whole history."""
-        best = self.state.restore_best(self.model) if self.keeps_state else None
+        best = self.state.restore_best(self.model)
         history = keras.callbacks.History()
         history.set_model(self.model)
-        history.history = self.history
-        history.epoch = list(range(max(map(len, self.history.values()), default=0)))
+        history.history = self.state.values["history"]
+        history.epoch = list(range(len(history.history.get("loss", []))))
         history.plan, history.best = self.plan, best
         return history
 

@@ -4,10 +4,8 @@ The two-phase recipe of the field (Yosinski 2014; Howard & Ruder 2018; Kumar 202
 why the head comes first), with a one-cycle rate in each phase.
 """
 
-import contextlib
 import dataclasses
 import os
-import tempfile
 
 import keras
 
@@ -16,6 +14,8 @@ from tftransfer.data import augmentation
 from tftransfer.finetune.checkpoint import RunState
 from tftransfer.finetune.classifier import Classifier
 from tftransfer.finetune.freezing import layers_until
+from tftransfer.finetune.phases import DEEPER
+from tftransfer.finetune.phases import HEAD
 from tftransfer.finetune.phases import Run
 from tftransfer.finetune.phases import check_cache
 from tftransfer.finetune.plan import plan_for
@@ -132,30 +132,23 @@ def fine_tune(
     )
     if say is not None:
         say(plan.describe())
-    with contextlib.ExitStack() as stack:
-        folder = checkpoint or stack.enter_context(tempfile.TemporaryDirectory())
-        state = RunState(folder, {**dataclasses.asdict(plan), "augment": augment})
-        if state.resumed and say is not None:
-            say(f"fine_tune: goes on from '{folder}', {state.describe()}.")
-        run = Run(
-            model,
-            plan,
-            state,
-            keeps_state=checkpoint is not None or validation is not None,
-            fit_options={
-                "callbacks": list(callbacks),
-                "class_weight": class_weight,
-                "verbose": verbose,
-            },
-        )
-        try:
-            run.phase(0, train, validation, cache=cache)
-            deeper = _augmented(train, augment)
-            run.phase(1, deeper, validation, cache=cache, patience=patience)
-        except KeyboardInterrupt:
-            run.finish()  # the model has the best finished epoch's weights
-            raise
-        return run.finish()
+    state = RunState(checkpoint, {**dataclasses.asdict(plan), "augment": augment})
+    if state.resumed and say is not None:
+        say(f"fine_tune: goes on from '{checkpoint}', {state.describe()}.")
+    fit_options = {
+        "callbacks": list(callbacks),
+        "class_weight": class_weight,
+        "verbose": verbose,
+    }
+    run = Run(model, plan, state, fit_options)
+    try:
+        run.phase(HEAD, train, validation, cache=cache)
+        deeper = _augmented(train, augment)
+        run.phase(DEEPER, deeper, validation, cache=cache, patience=patience)
+    except KeyboardInterrupt:
+        run.finish()  # the model has the best finished epoch's weights
+        raise
+    return run.finish()
 
 
 def _augmented(train, preset: str):
