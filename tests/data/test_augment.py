@@ -46,8 +46,14 @@ def test_repeats_exactly_from_seed_and_epoch():
         np.testing.assert_array_equal(y, by)
     for (x, _), (bx, _) in zip(whole[3:], read(data.source.epochs(1, 2)), strict=True):
         np.testing.assert_array_equal(x, bx)
-    other = augmentation("strong").apply(dataset(shuffle=True, seed=4))
-    assert np.any(read(other.source.epochs(0, 1))[0][0] != whole[0][0])
+
+
+def test_seeds_give_other_changes():
+    changes = augmentation("light")
+    x = three_classes(4)[0].astype("float32")
+    first, again, other = (changes(tf.constant([0, n]), x) for n in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
 
 
 @pytest.mark.parametrize("mix", ["mixup", "cutmix"])
@@ -86,3 +92,23 @@ def test_bad_arguments_raise():
         augmentation("light", mix="mixmax")
     with pytest.raises(ValueError, match="num_classes"):
         augmentation("light", mix="mixup")
+
+
+def test_works_under_tf_data_without_warnings(recwarn, caplog):
+    data = augmentation("strong", mix="mixup", num_classes=3).apply(dataset())
+    assert read(data)[0][1].shape == (16, 3)
+    assert not [str(w.message) for w in recwarn.list]
+    assert not caplog.records
+
+
+def test_what_cannot_be_augmented_says_so():
+    x, y = three_classes()
+    rows = np.eye(3, dtype="float32")[y]
+    slices = tf.data.Dataset.from_tensor_slices
+    for data in (slices((x, y, y)).batch(4), slices((x, y))):
+        with pytest.raises(ValueError, match="Expected batches of pictures"):
+            augmentation("light").apply(data)
+    mix = augmentation("none", mix="cutmix", num_classes=3)
+    for data in (slices((x, rows)).batch(4), slices(x).batch(4)):
+        with pytest.raises(ValueError, match="Expected integer labels"):
+            mix.apply(data)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tftransfer.data import ActivationCache
+from tftransfer.data import cache as cache_file
 
 KEY = {"weights": "a", "data": "b"}
 
@@ -63,10 +64,15 @@ def test_an_error_half_way_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+# The file alone, without the package: TensorFlow takes seconds to load.
 _WRITER = """
-import os, sys
+import os, runpy, sys
 import numpy as np
-from tftransfer.data.cache import ActivationCache
+ActivationCache = runpy.run_path(sys.argv[3])["ActivationCache"]
+
+if sys.argv[2] == "full":
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
 def rows():
     for number in range(40):
@@ -81,7 +87,7 @@ assert (found[::50, 0] == np.arange(40)).all()
 
 
 def _writer(folder, what):
-    command = [sys.executable, "-c", _WRITER, str(folder), what]
+    command = [sys.executable, "-c", _WRITER, str(folder), what, cache_file.__file__]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
 
 
@@ -98,8 +104,8 @@ def test_a_writer_that_dies_leaves_no_entry(tmp_path):
     assert not part.exists()
 
 
-def test_two_writers_at_once(tmp_path):
-    writers = [_writer(tmp_path, "live") for _ in range(2)]
+def test_writers_at_once(tmp_path):
+    writers = [_writer(tmp_path, "live") for _ in range(4)]
     for writer in writers:
         _, errors = writer.communicate()
         assert writer.returncode == 0, errors
@@ -113,3 +119,37 @@ def test_a_damaged_entry_is_computed_again(tmp_path):
     for damaged in (entry.read_bytes()[:-5], b"nonsense", b""):
         entry.write_bytes(damaged)
         np.testing.assert_array_equal(cache.get(KEY, pieces), np.concatenate(pieces()))
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no limit on file sizes there")
+def test_a_full_disk_raises_and_leaves_nothing(tmp_path):
+    """A limit on the file's size fails the write as a full disk does."""
+    writer = _writer(tmp_path, "full")
+    _, errors = writer.communicate()
+    assert writer.returncode == 1
+    assert "OSError" in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_are_aligned_and_readable_by_numpy(tmp_path):
+    found = ActivationCache(tmp_path).get(KEY, pieces)
+    assert found.flags.aligned
+    assert found.offset % 64 == 0
+    (entry,) = tmp_path.glob("*.npy")
+    np.testing.assert_array_equal(np.load(entry), found)
+
+
+def test_rows_of_several_shapes_raise(tmp_path):
+    ragged = [np.zeros((2, 3)), np.zeros((2, 4))]
+    with pytest.raises(ValueError, match=r"rows \(3,\).*\(4,\)"):
+        ActivationCache(tmp_path).get(KEY, lambda: ragged)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_entry_may_be_deleted_at_any_time(tmp_path):
+    cache = ActivationCache(tmp_path)
+    first = cache.get(KEY, pieces)
+    (entry,) = tmp_path.glob("*.npy")
+    entry.unlink()
+    assert KEY not in cache
+    np.testing.assert_array_equal(cache.get(KEY, pieces), first)

@@ -3,6 +3,7 @@ import io
 import numpy as np
 import pytest
 from PIL import Image
+from PIL import ImageOps
 
 from tftransfer.data import decode
 from tftransfer.data import decode_image
@@ -103,13 +104,22 @@ def test_exif_orientation_is_applied(orientation):
     np.testing.assert_allclose(found[inside].astype(int), expected[inside], atol=4)
 
 
-@pytest.mark.parametrize("size", [(300, 200), (200, 300), (256, 256), (37, 90)])
-def test_geometry_is_short_side_then_centre(size):
+@pytest.mark.parametrize(
+    ("size", "short"),
+    [
+        ((800, 500), 256),
+        ((500, 800), 256),
+        ((256, 256), 256),
+        ((240, 300), 240),
+        ((90, 37), 224),
+    ],
+)
+def test_geometry_is_short_side_then_centre(size, short):
     rng = np.random.default_rng(0)
     image = Image.fromarray(rng.integers(0, 256, (size[1], size[0], 3), "uint8"))
     found = decode_image(encoded(image, "PNG"), image_size=224)
-    scale = 256 / min(size)
-    sides = [256 if s == min(size) else round(s * scale) for s in size]
+    scale = short / min(size)
+    sides = [short if s == min(size) else round(s * scale) for s in size]
     resized = np.asarray(image.resize(sides, Image.Resampling.BILINEAR))
     top, left = (sides[1] - 224) // 2, (sides[0] - 224) // 2
     np.testing.assert_array_equal(found, resized[top : top + 224, left : left + 224])
@@ -142,7 +152,7 @@ def test_what_is_no_picture_is_refused(contents, reason):
     assert reason in str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP"])
 def test_a_truncated_picture_is_refused(kind, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), "uint8")
     contents = encoded(Image.fromarray(noise), kind)
@@ -169,3 +179,53 @@ def test_load_images(tmp_path):
     quarters().save(tmp_path / "a.png")
     found = load_images([tmp_path / "a.png"] * 2, image_size=16)
     assert found.shape == (2, 16, 16, 3)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "16 bits"])
+def test_orientation_agrees_with_pillow(kind, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image = quarters()
+    if kind == "16 bits":
+        grey = np.asarray(image)[..., 0].astype("uint16") * 256
+        image, kind = Image.fromarray(grey), "PNG"
+    contents = encoded(image, kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(contents))))
+    if expected.ndim == 2:
+        expected = np.repeat((expected >> 8)[..., None], 3, axis=-1)
+    np.testing.assert_array_equal(decode_image(contents), expected)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+@pytest.mark.parametrize(
+    "exif", [b"garbage", b"II*\0\x08\0\0\0\xff\xff", b"MM\0*\0\0\xff\xff", b""]
+)
+def test_broken_exif_does_not_cost_the_picture(exif):
+    contents = encoded(quarters(), "JPEG", exif=b"Exif\0\0" + exif)
+    assert decode_image(contents).shape == (24, 40, 3)
+
+
+def test_multi_picture_jpegs_give_the_first():
+    frames = [Image.new("RGB", (20, 10), colour) for colour in ("white", "black")]
+    contents = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert decode_image(contents).min() == 255
+
+
+def test_transparent_sixteen_bits_are_white():
+    grey = np.full((4, 4), 30_000, "uint16")
+    grey[0, 0] = 20_000
+    found = decode_image(encoded(Image.fromarray(grey), "PNG", transparency=20_000))
+    assert found[0, 0, 0] == 255
+    assert found[1, 1, 0] == 30_000 >> 8
+
+
+def test_only_the_middle_of_a_thin_line_is_enlarged():
+    """Whole, the long one would take 4 GB."""
+    line = np.random.default_rng(0).integers(0, 256, (10, 3000, 3), "uint8")
+    image = Image.fromarray(line)
+    whole = image.resize((9600, 32), Image.Resampling.BILINEAR)
+    expected = np.asarray(whole)[:, 4784:4816]
+    np.testing.assert_array_equal(decode.square(image, 32), expected)
+    contents = encoded(Image.new("1", (20_000, 1), 1), "PNG")
+    assert decode_image(contents, image_size=224).min() == 255

@@ -7,7 +7,6 @@ import pytest
 from tests.data.conftest import write_picture
 from tftransfer.data import from_folder
 from tftransfer.data import pictures
-from tftransfer.data import stratified_split
 
 
 def read(folder, **options):
@@ -79,6 +78,7 @@ def test_given_splits_are_used_and_shared_pictures_reported(tmp_path):
         read(tmp_path)
 
 
+@pytest.mark.filterwarnings("ignore:.*test pictures are also")
 def test_train_and_test_alone_leave_the_test_part_alone(tmp_path):
     for split in ("train", "test"):
         for kind in ("cat", "dog"):
@@ -185,9 +185,32 @@ def test_bad_arguments_raise(folder, options):
         read(folder, **options)
 
 
-def test_stratified_split_keeps_one_on_each_side():
-    labels = [0] * 2 + [1] * 50 + [2]
-    for seed in range(10):
-        first, second = stratified_split(labels, 0.1, seed)
-        assert np.bincount(np.array(labels)[second], minlength=3).tolist() == [1, 5, 0]
-        assert sorted([*first, *second]) == list(range(53))
+def test_both_sides_and_every_seed_share_one_cache(folder, tmp_path, monkeypatch):
+    options = {"cache": tmp_path / "cache", "shuffle": False}
+    read(folder, **options)
+    monkeypatch.setattr(pictures, "decode_image", lambda *a, **k: pytest.fail("read"))
+    train, validation = read(folder, seed=7, **options)
+    found = values(train) + values(validation)
+    assert sorted(found) == [(n, (n >= 10) + (n >= 16)) for n in range(20)]
+    assert len(list((tmp_path / "cache").iterdir())) == 1
+    part = train.source.subset([0, 2])
+    assert part.pictures.paths == (train.paths[0], train.paths[2])
+
+
+def test_a_cache_on_disk_names_what_it_cannot_read(folder, tmp_path):
+    (folder / "ant" / "broken.jpg").write_bytes(b"no")
+    with (
+        pytest.warns(UserWarning, match="Left out"),
+        pytest.raises(ValueError, match=r"broken\.jpg.*verify=True"),
+    ):
+        read(folder, cache=tmp_path / "cache", verify=False)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Left out")
+def test_a_batch_without_a_readable_picture_raises(folder):
+    train, _ = read(folder, shuffle=False)
+    for path in train.paths[4:8]:
+        pathlib.Path(path).unlink()
+    with pytest.raises(Exception, match="a batch of 4 without one"):
+        values(train)

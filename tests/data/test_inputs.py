@@ -51,6 +51,8 @@ def test_paths_and_folders(folder):
     x, y = batches((paths, [0, 1] * 5))[0]
     assert x.shape == (4, 32, 32, 3)
     assert y.numpy().tolist() == [0, 1, 0, 1]
+    array = np.array([str(path) for path in paths])
+    assert np.concatenate(batches(array)).shape == (10, 32, 32, 3)
     dataset = as_dataset(folder, image_size=32)
     assert dataset.class_names == ("ant", "bee", "wasp")
     assert len(dataset.paths) == len(dataset.labels) == 20
@@ -67,6 +69,10 @@ def test_a_folder_with_the_classes_of_training(tmp_path):
     assert dataset.labels.tolist() == [1, 2]
     with pytest.raises(ValueError, match="'dog'"):
         as_dataset(tmp_path, image_size=32, class_names=["bird", "cat"])
+    for path in (tmp_path / "cat" / "0.png", tmp_path / "cat"):
+        path.unlink() if path.is_file() else path.rmdir()
+    alone = as_dataset(tmp_path, image_size=32, class_names=names)
+    assert alone.labels.tolist() == [2]
 
 
 def test_datasets_are_passed_on(array):
@@ -104,3 +110,12 @@ def test_missing_and_empty_folders(tmp_path):
         batches(tmp_path / "absent")
     with pytest.raises(ValueError, match="Received: none"):
         batches(tmp_path)
+
+
+def test_a_folder_with_splits_is_not_mixed(tmp_path):
+    for split in ("train", "test"):
+        for kind in ("cat", "dog"):
+            write_picture(tmp_path / split / kind / "0.png", 0)
+    with pytest.raises(ValueError, match=r"which is split: give one of .*train"):
+        as_dataset(tmp_path, image_size=32)
+    assert len(as_dataset(tmp_path / "test", image_size=32).paths) == 2

@@ -94,6 +94,43 @@ def test_a_class_of_broken_pictures_alone_raises(folder):
         quiet(folder)
 
 
+def test_links_that_lead_nowhere(folder):
+    (folder / "self").symlink_to("self")
+    (folder / "bee" / "self").symlink_to("self")
+    broken = folder / "bee" / "gone.png"
+    broken.symlink_to(folder / "absent.png")
+    index = quiet(folder)
+    assert len(index.paths) == 20
+    assert index.unreadable == {str(broken): "No such file or directory"}
+
+
+def test_reasons_are_short_and_errors_whole(folder):
+    path = folder / "wasp" / "x.jpg"
+    path.write_text("text")
+    assert quiet(folder).unreadable == {str(path): "something else"}
+    with pytest.raises(ValueError, match=r"Expected '.*x\.jpg' to be a whole picture"):
+        quiet(folder, on_error="raise")
+
+
+def test_folders_beside_splits_raise(tmp_path):
+    for split in ("train", "val", "extra"):
+        for kind in ("cat", "dog"):
+            write_picture(tmp_path / split / kind / "0.png", 0)
+    with pytest.raises(ValueError, match=r"\['extra'\] are none"):
+        quiet(tmp_path)
+
+
+def test_pictures_without_classes_raise(folder):
+    with pytest.raises(ValueError, match="10 pictures in no class"):
+        quiet(folder / "ant")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_named(folder):
+    (folder / "bee" / "0.png").chmod(0)
+    assert list(quiet(folder).unreadable.values()) == ["Permission denied"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")
 def test_a_folder_that_may_not_be_read_raises(folder):
     (folder / "bee").chmod(0)

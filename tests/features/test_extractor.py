@@ -169,7 +169,7 @@ def test_a_broken_picture_ends_the_extraction(backbone, folder):
         quiet(FeatureExtractor(backbone), paths)
 
 
-def test_bad_arguments_raise(backbone, pictures):
+def test_bad_arguments_raise(backbone, pictures, tmp_path):
     with pytest.raises(ValueError, match="stage1"):
         FeatureExtractor(backbone, endpoint="stage")
     with pytest.raises(ValueError, match="one endpoint"):
@@ -188,4 +188,4 @@ def test_bad_arguments_raise(backbone, pictures):
         quiet(maps, pictures, augment="flip")
     foreign = tf.data.Dataset.from_tensor_slices(pictures).batch(8)
     with pytest.raises(ValueError, match="unknown origin"):
-        quiet(extractor, foreign, cache="somewhere")
+        quiet(extractor, foreign, cache=tmp_path)

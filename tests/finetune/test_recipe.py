@@ -108,6 +108,32 @@ def test_cache_that_cannot_be_raises_and_auto_does_without():
     assert len(history.history["loss"]) == 2
 
 
+def test_half_precision_activations_are_close_but_not_equal():
+    found = []
+    for cache_dtype in ("float32", "float16"):
+        model = classifier()
+        options = {"epochs": 0, "head_epochs": 3, "cache_dtype": cache_dtype}
+        tft.fine_tune(model, three_classes(), **options, **QUIET)
+        found.append(model.head.get_weights()[0])
+    assert 0 < np.abs(found[0] - found[1]).max() < 1e-2
+
+
+def test_mixed_labels_train_too():
+    train = tft.data.as_dataset(three_classes(), image_size=32, shuffle=True)
+    mixed = tft.data.augmentation("light", mix="mixup", num_classes=3).apply(train)
+    history = tft.fine_tune(
+        classifier(),
+        mixed,
+        three_classes(30, seed=1),
+        epochs=1,
+        head_epochs=2,
+        class_weight={0: 1.0, 1: 2.0, 2: 1.0},
+        **QUIET,
+    )
+    assert np.isfinite(history.history["loss"]).all()
+    assert len(history.history["val_accuracy"]) == 3
+
+
 def test_cache_folder_is_used_again(tmp_path):
     for _ in range(2):
         tft.fine_tune(

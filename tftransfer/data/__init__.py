@@ -7,9 +7,9 @@ from tftransfer.data.cache import ActivationCache
 from tftransfer.data.decode import decode_image
 from tftransfer.data.decode import load_images
 from tftransfer.data.folders import from_folder
-from tftransfer.data.folders import stratified_split
 from tftransfer.data.inputs import as_dataset
 from tftransfer.data.scan import FolderIndex
 from tftransfer.data.scan import scan
 from tftransfer.data.source import Source
 from tftransfer.data.source import source_of
+from tftransfer.data.splitting import stratified_split

@@ -59,25 +59,28 @@ def with_activations(
         array = ActivationCache(cache).get(key, lambda: _computed(source, trunk, dtype))
     else:
         array = _in_memory(source, trunk, dtype)
-    pictures = ArrayPictures(array)
-    pictures.paths = source.pictures.paths
+    pictures = ArrayPictures(array, paths=source.pictures.paths)
     return source.replace(pictures=pictures, image_size=None).dataset()
 
 
 def _in_memory(source, trunk, dtype) -> np.ndarray:
-    row = np.prod(trunk.output_shape[1:]) * np.dtype(dtype).itemsize
-    if len(source) * row > _MOST_IN_MEMORY:
-        raise MemoryError(
-            f"Expected activations of at most {_MOST_IN_MEMORY / 2**30:.0f} GiB in "
-            f"memory. Received: {len(source) * row / 2**30:.1f} GiB at '{trunk.name}'. "
-            "Name a folder as `cache`, or freeze up to a later endpoint."
-        )
-    array = np.empty((len(source), *trunk.output_shape[1:]), dtype)
-    start = 0
+    array, start = None, 0
     for piece in _computed(source, trunk, dtype):
+        if array is None:
+            _check_fits(len(source) * piece[0].nbytes, trunk.name)
+            array = np.empty((len(source), *piece.shape[1:]), dtype)
         array[start : start + len(piece)] = piece
         start += len(piece)
     return array
+
+
+def _check_fits(size: int, name: str) -> None:
+    if size > _MOST_IN_MEMORY:
+        raise MemoryError(
+            f"Expected activations of at most {_MOST_IN_MEMORY / 2**30:.0f} GiB in "
+            f"memory. Received: {size / 2**30:.1f} GiB at '{name}'. "
+            "Name a folder as `cache`, or freeze up to a later endpoint."
+        )
 
 
 def _computed(source, trunk, dtype):

@@ -63,6 +63,8 @@ class Augmentation:
             Pictures float32 in [0, 255], or (pictures, labels); mixed labels are
             float32 (batch, num_classes).
         """
+        if self.mix is not None:
+            _check_mixable(labels)
         self._seed.begin(seed)
         for layer in self.layers:
             images = layer(images, training=True)
@@ -88,8 +90,14 @@ class Augmentation:
         return pairs.map(self._unpacked, num_parallel_calls=tf.data.AUTOTUNE)
 
     def _unpacked(self, seed, element):
-        parts = element if isinstance(element, tuple) else (element,)
-        return self(seed, *parts)
+        images, *labels = element if isinstance(element, tuple) else (element,)
+        if len(labels) > 1 or images.shape.rank != 4:
+            raise ValueError(
+                "Expected batches of pictures, or of (pictures, labels), with pictures "
+                "(batch, height, width, 3). Received: "
+                f"{tuple(tuple(part.shape) for part in (images, *labels))}."
+            )
+        return self(seed, images, *labels)
 
 
 def augmentation(
@@ -138,6 +146,16 @@ def augmentation(
     if not layers and mixer is None:
         return None
     return Augmentation(layers, mixer, num_classes)
+
+
+def _check_mixable(labels) -> None:
+    integers = labels is not None and tf.as_dtype(labels.dtype).is_integer
+    if not integers or len(labels.shape) != 1:
+        shown = "none" if labels is None else f"{labels.shape}, {labels.dtype}"
+        raise ValueError(
+            "Expected integer labels (batch,), of which `mix` makes rows of shares. "
+            f"Received: {shown}."
+        )
 
 
 def _layers(preset: str) -> list:

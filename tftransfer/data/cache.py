@@ -70,7 +70,7 @@ class ActivationCache:
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
-        return _read(path)
+        return np.load(path, mmap_mode="r")
 
     def __contains__(self, key: Mapping) -> bool:
         return (self.folder / f"{self.digest(key)}.npy").exists()
@@ -109,6 +109,11 @@ def _write(path: pathlib.Path, pieces: Iterable[np.ndarray]) -> None:
             if shape is None:
                 shape, dtype = [0, *piece.shape[1:]], piece.dtype
                 _write_header(file, shape, dtype)
+            if list(piece.shape[1:]) != shape[1:]:
+                raise ValueError(
+                    f"Expected pieces of rows {tuple(shape[1:])}, as the first. "
+                    f"Received: {piece.shape[1:]}."
+                )
             shape[0] += len(piece)
             file.write(piece.astype(dtype, copy=False).data)
         if shape is None:
@@ -120,7 +125,7 @@ def _write(path: pathlib.Path, pieces: Iterable[np.ndarray]) -> None:
 
 
 def _write_header(file, shape: list[int], dtype: np.dtype) -> None:
-    """Write a header of format 1.0, whose length leaves room for any row count."""
+    """Write a header of format 1.0: 256 bytes, which fit any row count and align."""
     fields = {"descr": dtype.str, "fortran_order": False, "shape": tuple(shape)}
-    text = repr(fields).encode().ljust(246) + b"\n"
+    text = repr(fields).encode().ljust(245) + b"\n"
     file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)

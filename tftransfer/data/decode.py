@@ -1,8 +1,9 @@
 """Encoded pictures of any kind to upright RGB of one geometry, with Pillow.
 
 The geometry of ImageNet models: the short side is resized to 256/224 of the wanted
-size, the centre is cut out. No TensorFlow here; the SavedModels of `tftransfer.serving`
-repeat these steps inside their graph and are compared with them.
+size and the centre cut out. A smaller picture is enlarged at most to the wanted size:
+it would be blurred only to lose its border. No TensorFlow here; the SavedModels of
+`tftransfer.serving` repeat these steps inside their graph and are compared with them.
 """
 
 import io
@@ -10,22 +11,47 @@ import os
 
 import numpy as np
 from PIL import Image
-from PIL import ImageOps
 
 # Pillow's own warning limit for decompression bombs: a quarter of a gigabyte as RGB.
 MAX_PIXELS = 89_478_485
+# Decoded pictures are cached under this number: change it when they come out otherwise.
+DECODING = 1
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
 _FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP")
+_MAX_ASPECT = 32
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
-def short_side_of(image_size: int) -> int:
-    """Return the short side in pixels that pictures have before the centre crop.
+class UnreadablePicture(ValueError):
+    """Says that a picture cannot be decoded; `reason` says why in a few words."""
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(
+            f"Expected {name} to be a whole picture (JPEG, PNG, GIF, BMP, WebP). "
+            f"Received: {reason}."
+        )
+        self.reason = reason
+
+
+def short_side_of(shorter: int, image_size: int) -> int:
+    """Return the short side in pixels that a picture gets before the centre crop.
+
+    256/224 of `image_size`; what is smaller keeps its own, but at least `image_size`.
 
     Example:
-        >>> short_side_of(224)
+        >>> short_side_of(500, 224)
         256
     """
-    return round(image_size * 256 / 224)
+    return min(max(shorter, image_size), round(image_size * 256 / 224))
 
 
 def decode_image(
@@ -39,7 +65,7 @@ def decode_image(
     Args:
         source: Path, or the encoded bytes.
         image_size: Side in pixels of the square centre crop, after resizing the short
-            side to 256/224 of it (bilinear, antialiased); None keeps the size.
+            side to at most 256/224 of it (bilinear, antialiased); None keeps the size.
 
     Returns:
         uint8 (height, width, 3), RGB in [0, 255].
@@ -55,8 +81,17 @@ def decode_image(
         >>> decode_image(encoded.getvalue(), image_size=32).shape
         (32, 32, 3)
     """
-    contents = source if isinstance(source, bytes) else _read(source)
-    where = "bytes" if isinstance(source, bytes) else f"'{os.fspath(source)}'"
+    if isinstance(source, bytes):
+        return decode_bytes(source, image_size=image_size)
+    with open(source, "rb") as file:
+        contents = file.read()
+    return decode_bytes(contents, image_size=image_size, name=f"'{os.fspath(source)}'")
+
+
+def decode_bytes(
+    contents: bytes, *, image_size: int | None = None, name: str = "bytes"
+) -> np.ndarray:
+    """Decode as `decode_image` does; errors call the picture `name`."""
     try:
         with Image.open(io.BytesIO(contents), formats=_FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
@@ -64,21 +99,20 @@ def decode_image(
                     f"{image.width} x {image.height} pixels, more than {MAX_PIXELS}"
                 )
             if image_size is not None:
-                short = short_side_of(image_size)
+                short = round(image_size * 256 / 224)
                 image.draft("RGB", (short, short))
             rgb = _upright_rgb(image)
     except Exception as error:
-        raise ValueError(
-            f"Expected {where} to be a whole picture (JPEG, PNG, GIF, BMP, WebP). "
-            f"Received: {_reason(error, contents)}."
-        ) from error
+        raise UnreadablePicture(name, _reason(error, contents)) from error
     return np.asarray(rgb if image_size is None else square(rgb, image_size))
 
 
 def square(image: Image.Image, image_size: int) -> Image.Image:
-    """Resize the short side to 256/224 of `image_size`, cut the middle square out."""
-    short, width, height = short_side_of(image_size), image.width, image.height
+    """Resize to the short side of `short_side_of`, cut the middle square out."""
+    image = _without_far_ends(image)
+    width, height = image.size
     shorter = min(width, height)
+    short = short_side_of(shorter, image_size)
     size = [
         short if side == shorter else round(side * short / shorter)
         for side in (width, height)
@@ -89,36 +123,53 @@ def square(image: Image.Image, image_size: int) -> Image.Image:
     return image.crop((left, top, left + image_size, top + image_size))
 
 
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """Cut off what the centre crop never sees, lest a thin line grow to gigabytes."""
+    width, height = image.size
+    longest = _MAX_ASPECT * min(width, height)
+    left = max(0, (width - longest) // 2)
+    top = max(0, (height - longest) // 2)
+    if left or top:
+        image = image.crop((left, top, width - left, height - top))
+    return image
+
+
 def load_images(paths, *, image_size: int) -> np.ndarray:
-    """Decode pictures one after the other into uint8 (n, image_size, image_size, 3)."""
+    """Decode pictures one after the other, as `decode_image` does.
+
+    Args:
+        paths: Of the pictures, one or more.
+        image_size: Side in pixels of the squares.
+
+    Returns:
+        uint8 (n, image_size, image_size, 3), RGB in [0, 255].
+
+    Raises:
+        ValueError: When a picture is corrupt; see `decode_image`.
+    """
     return np.stack([decode_image(path, image_size=image_size) for path in paths])
 
 
-def _read(path) -> bytes:
-    with open(path, "rb") as file:
-        return file.read()
-
-
 def _upright_rgb(image: Image.Image) -> Image.Image:
+    turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION))
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
-        pixels = np.asarray(image).astype("uint32") >> 8
-        image = Image.fromarray(pixels.astype("uint8"))
-    orientation = image.getexif().get(0x0112, 1)
+        pixels = np.asarray(image).astype("uint32")
+        grey = (pixels >> 8).astype("uint8")
+        grey[pixels == image.info.get("transparency", -1)] = 255
+        image = Image.fromarray(grey)
     if image.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode == "RGBA":
         white = Image.new("RGBA", image.size, (255, 255, 255, 255))
         image = Image.alpha_composite(white, image)
     image = image.convert("RGB")
-    return _turned(image, orientation)
+    return image if turn is None else image.transpose(turn)
 
 
-def _turned(image: Image.Image, orientation: int) -> Image.Image:
-    if orientation == 1:
-        return image
-    exif = image.getexif()
-    exif[0x0112] = orientation
-    return ImageOps.exif_transpose(image)
+def reason_of(error: Exception) -> str:
+    """Return why a file was not read, in a few words, from what reading it raised."""
+    short = getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return short or str(error)
 
 
 def _reason(error: Exception, contents: bytes) -> str:

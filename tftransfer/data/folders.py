@@ -1,7 +1,6 @@
 """from_folder: a folder of pictures to training and validation batches."""
 
 import os
-import warnings
 
 import numpy as np
 import tensorflow as tf
@@ -12,9 +11,10 @@ from tftransfer.data.cache import ActivationCache
 from tftransfer.data.pictures import ArrayPictures
 from tftransfer.data.pictures import FilePictures
 from tftransfer.data.pictures import RememberedPictures
-from tftransfer.data.scan import FolderIndex
 from tftransfer.data.scan import scan
+from tftransfer.data.scan import warn_of_unreadable
 from tftransfer.data.source import Source
+from tftransfer.data.splitting import training_and_validation
 
 
 def from_folder(
@@ -39,8 +39,8 @@ def from_folder(
 
     Args:
         folder: The folder.
-        image_size: Side in pixels of the squares: short side to 256/224 of it, then
-            the centre.
+        image_size: Side in pixels of the squares: the short side is resized to at most
+            256/224 of it, then the centre is cut out.
         batch_size: Pictures per batch.
         validation_split: Share of each class for validation, in [0, 1); of a class
             with two pictures or more at least one stays on each side. 0 gives an empty
@@ -51,7 +51,8 @@ def from_folder(
         shuffle: Whether the training pictures come in a new order each epoch.
         augment: Preset of `augmentation` for the training pictures.
         cache: True keeps decoded pictures in memory (150 KB each at 224); a folder
-            keeps them there on disk, also for the next run; False decodes each time.
+            (outside the data) keeps them on disk, also for the next run; False decodes
+            each time.
         verify: Whether to decode all pictures once beforehand; see `scan`.
         progress: Whether to show a bar while pictures are checked.
 
@@ -82,140 +83,47 @@ def from_folder(
     check_range("validation_split", validation_split, 0, 1, open_high=True)
     check_range("batch_size", batch_size, 1, 100_000)
     check_range("image_size", image_size, 8, 10_000)
+    augmenter = augmentation(augment)
     index = scan(folder, on_error=on_error, verify=verify, progress=progress)
-    _warn_of_unreadable(index)
-    train, validation = _sides(index, validation_split, seed)
+    warn_of_unreadable(index)
+    sides = training_and_validation(index, validation_split, seed)
+    used = np.union1d(*sides)  # a test split is left alone
+    files = FilePictures(index.paths, image_size=image_size, on_error=on_error)
     whole = Source(
-        pictures=FilePictures(index.paths, image_size=image_size, on_error=on_error),
-        labels=index.labels,
+        pictures=_remembered(files.subset(used), cache),
+        labels=index.labels[used],
         class_names=index.class_names,
         image_size=image_size,
         batch_size=batch_size,
         seed=seed,
     )
-    sources = [_remembered(whole.subset(side), cache) for side in (train, validation)]
-    augmenter = augmentation(augment)
-    training = sources[0].replace(shuffle=shuffle, augmentation=augmenter)
-    return training.dataset(), sources[1].dataset()
+    train, validation = (whole.subset(np.searchsorted(used, side)) for side in sides)
+    train = train.replace(shuffle=shuffle, augmentation=augmenter)
+    return train.dataset(), validation.dataset()
 
 
-def stratified_split(labels, share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Split indices at random, the same share of every class.
-
-    Args:
-        labels: (n,) integers.
-        share: Share of the second part, in [0, 1); rounded per class, but at least one
-            picture on each side where the class has two.
-        seed: Of the choice.
-
-    Returns:
-        Indices of the first and second part, each sorted.
-
-    Example:
-        >>> first, second = stratified_split([0, 0, 0, 0, 1, 1, 1, 1], 0.25, seed=0)
-        >>> len(first), len(second)
-        (6, 2)
-    """
-    labels = np.asarray(labels)
-    generator = np.random.default_rng(seed)
-    chosen = []
-    for label in np.unique(labels):
-        members = generator.permutation(np.flatnonzero(labels == label))
-        count = round(share * len(members))
-        if share > 0 and len(members) > 1:
-            count = min(max(count, 1), len(members) - 1)
-        chosen.append(members[:count])
-    second = np.sort(np.concatenate(chosen))
-    first = np.setdiff1d(np.arange(len(labels)), second)
-    return first, second
-
-
-def _sides(index: FolderIndex, share: float, seed: int):
-    """Return the indices of training and validation pictures."""
-    if "train" in index.splits:
-        pool, validation = index.of_split("train"), index.of_split("val")
-        given = len(validation) > 0
-    else:
-        pool, given = np.arange(len(index.paths)), False
-    if given:
-        _warn_of_shared(index, pool, validation)
-        _check_all_trained(index, pool)
-        return pool, validation
-    first, second = stratified_split(index.labels[pool], share, seed)
-    train, validation = pool[first], pool[second]
-    moved = _copies_of(index, train, validation)
-    if len(moved):
-        shown = ", ".join(f"'{index.paths[i]}'" for i in moved[:5])
-        warnings.warn(
-            f"{len(moved)} validation pictures are copies of training pictures and "
-            f"were moved to their side: {shown}{' ...' if len(moved) > 5 else ''}. "
-            "Remove one of each pair, above all where their classes differ."
-        )
-    return np.union1d(train, moved), np.setdiff1d(validation, moved)
-
-
-def _copies_of(index: FolderIndex, train, validation) -> np.ndarray:
-    if not index.digests:
-        return np.array([], int)
-    known = {index.digests[i] for i in train}
-    return np.array([i for i in validation if index.digests[i] in known], int)
-
-
-def _warn_of_shared(index: FolderIndex, train, validation) -> None:
-    shared = _copies_of(index, train, validation)
-    if len(shared):
-        shown = ", ".join(f"'{index.paths[i]}'" for i in shared[:5])
-        warnings.warn(
-            f"{len(shared)} validation pictures are also training pictures, which "
-            f"makes the validation accuracy too good: {shown}"
-            f"{' ...' if len(shared) > 5 else ''}. Remove them from one side."
-        )
-
-
-def _check_all_trained(index: FolderIndex, train) -> None:
-    missing = set(range(len(index.class_names))) - set(index.labels[train].tolist())
-    if missing:
-        names = [index.class_names[i] for i in sorted(missing)]
-        raise ValueError(
-            f"Expected every class in the training folder of '{index.folder}'. "
-            f"Received: {names} without a picture there."
-        )
-
-
-def _warn_of_unreadable(index: FolderIndex) -> None:
-    if index.unreadable:
-        shown = list(index.unreadable.items())[:10]
-        lines = "\n".join(f"  {path}: {reason}" for path, reason in shown)
-        more = len(index.unreadable) - len(shown)
-        warnings.warn(
-            f"Left out {len(index.unreadable)} unreadable pictures of "
-            f"'{index.folder}':\n{lines}" + (f"\n  and {more} more" if more else "")
-        )
-
-
-def _remembered(source: Source, cache) -> Source:
-    """Return the source with its decoded pictures kept in memory or on disk."""
-    if cache is False or not len(source):
-        return source
+def _remembered(pictures: FilePictures, cache):
+    """Return the pictures such that they are decoded once: in memory or on disk."""
+    if cache is False:
+        return pictures
     if cache is True:
-        return source.replace(pictures=RememberedPictures(source.pictures))
-    pictures = source.pictures
-
-    def decoded():
-        for start in range(0, len(pictures), 64):
-            stop = min(start + 64, len(pictures))
-            found, fine = pictures.fetch(np.arange(start, stop))
-            if not fine.all():
-                broken = pictures.paths[start + int(np.argmin(fine))]
-                raise ValueError(
-                    f"Expected readable pictures. Received: '{broken}'. Use "
-                    "`verify=True`, which leaves such pictures out."
-                )
-            yield found
-
+        return RememberedPictures(pictures)
+    origin = pictures.fingerprint()
     array = ActivationCache(cache).get(
-        {"kind": "pictures", "data": pictures.fingerprint()}, decoded
+        {"kind": "pictures", "data": origin}, lambda: _decoded(pictures)
     )
-    kept = ArrayPictures(array)
-    kept.paths = pictures.paths
-    return source.replace(pictures=kept)
+    return ArrayPictures(array, paths=pictures.paths, origin=origin)
+
+
+def _decoded(pictures: FilePictures):
+    """Yield all pictures, 64 at a time."""
+    for start in range(0, len(pictures), 64):
+        stop = min(start + 64, len(pictures))
+        found, fine = pictures.fetch(np.arange(start, stop))
+        if not fine.all():
+            broken = pictures.paths[start + int(np.argmin(fine))]
+            raise ValueError(
+                f"Expected readable pictures. Received: '{broken}'. Use "
+                "`verify=True`, which leaves such pictures out."
+            )
+        yield found

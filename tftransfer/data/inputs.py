@@ -8,14 +8,15 @@ import numpy as np
 import tensorflow as tf
 
 from tftransfer.core.validation import check_range
-from tftransfer.data.folders import _warn_of_unreadable
+from tftransfer.data.listing import check_folder
+from tftransfer.data.listing import class_folders
+from tftransfer.data.listing import picture_files
+from tftransfer.data.listing import split_folders
 from tftransfer.data.pictures import ArrayPictures
 from tftransfer.data.pictures import FilePictures
-from tftransfer.data.pictures import ResizedPictures
-from tftransfer.data.scan import check_folder
-from tftransfer.data.scan import has_classes
-from tftransfer.data.scan import picture_files
-from tftransfer.data.scan import scan
+from tftransfer.data.resized import ResizedPictures
+from tftransfer.data.scan import read_index
+from tftransfer.data.scan import warn_of_unreadable
 from tftransfer.data.source import Source
 
 
@@ -34,12 +35,13 @@ def as_dataset(
     Args:
         data: One of
             - a folder: with sub-folders these are the classes, else pictures alone;
-            - a list of paths, or `(paths, labels)`;
+              of one with splits the path of a split;
+            - a list or array of paths, or `(paths, labels)`;
             - an array uint8 or float (n, height, width) or (n, height, width, 1 or 3)
               in [0, 255], or `(array, labels)`;
             - a `tf.data.Dataset`, passed on when batched, batched when not.
         image_size: Side in pixels; pictures of another size have the short side
-            resized to 256/224 of it and the centre cut out.
+            resized to at most 256/224 of it and the centre cut out.
         batch_size: Pictures per batch; batched datasets keep their own.
         shuffle: Whether every epoch has another order; of a `tf.data.Dataset` it is
             left as it is.
@@ -100,19 +102,28 @@ def _batched(dataset: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
 
 def _of_folder(folder, image_size, class_names, on_error):
     check_folder(folder)
-    if not has_classes(folder):
+    names = None if class_names is None else tuple(class_names)
+    if not class_folders(folder):
         paths = picture_files(folder)
         if not paths:
             raise ValueError(f"Expected pictures in '{folder}'. Received: none.")
-        names = None if class_names is None else tuple(class_names)
-        return (
-            FilePictures(paths, image_size=image_size, on_error=on_error),
-            None,
-            names,
+        files = FilePictures(paths, image_size=image_size, on_error=on_error)
+        return files, None, names
+    splits = [str(path) for _, path in split_folders(folder)]
+    if splits:
+        raise ValueError(
+            f"Expected a folder of classes. Received: '{folder}', which is split: give "
+            f"one of {splits}, or read it with `from_folder`."
         )
-    index = scan(folder, on_error=on_error)
-    _warn_of_unreadable(index)
-    names = index.class_names if class_names is None else tuple(class_names)
+    index = read_index(
+        folder,
+        on_error=on_error,
+        verify=True,
+        progress=True,
+        fewest=2 if names is None else 1,
+    )
+    warn_of_unreadable(index)
+    names = names or index.class_names
     unknown = sorted(set(index.class_names) - set(names))
     if unknown:
         raise ValueError(
@@ -125,6 +136,8 @@ def _of_folder(folder, image_size, class_names, on_error):
 
 
 def _of_values(values, image_size, on_error):
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        values = values.tolist()  # an array of paths
     if isinstance(values, list | tuple) and values and _is_path(values[0]):
         return FilePictures(values, image_size=image_size, on_error=on_error)
     if isinstance(values, list) and values and isinstance(values[0], np.ndarray):

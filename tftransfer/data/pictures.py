@@ -10,10 +10,10 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image
 
+from tftransfer.data.decode import DECODING
 from tftransfer.data.decode import decode_image
-from tftransfer.data.decode import square
+from tftransfer.data.decode import reason_of
 
 _POOL = ThreadPoolExecutor(max(2, os.cpu_count() or 2), "decode")
 
@@ -59,7 +59,7 @@ class FilePictures:
                 raise
             if path not in self._warned:
                 self._warned.add(path)
-                warnings.warn(f"Left out '{path}': {error}")
+                warnings.warn(f"Left out '{path}': {reason_of(error)}")
             return None
 
     def subset(self, indices) -> "FilePictures":
@@ -73,12 +73,18 @@ class FilePictures:
         Of each file: path, size, and the times of its last change of contents and of
         its entry; the latter cannot be set back by copying or `touch`.
         """
-        digest = hashlib.sha256(f"files {self.image_size}".encode())
+        digest = hashlib.sha256(f"files {DECODING} {self.image_size}".encode())
         for path in self.paths:
-            stat = os.stat(path)
-            facts = stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
-            digest.update(f"{os.path.abspath(path)}\0{facts}\n".encode())
+            digest.update(f"{os.path.abspath(path)}\0{_facts(path)}\n".encode())
         return digest.hexdigest()
+
+
+def _facts(path: str) -> tuple:
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return ("absent",)
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 class ArrayPictures:
@@ -86,12 +92,15 @@ class ArrayPictures:
 
     Args:
         array: (n, ...); a memory map is read as needed.
+        paths: Of the files that the rows come from, or None.
+        origin: Digest of all that the rows were computed from; without it they are
+            known by their contents.
     """
 
-    paths = None
-
-    def __init__(self, array: np.ndarray):
+    def __init__(self, array: np.ndarray, *, paths=None, origin: str | None = None):
         self.array = array
+        self.paths = paths
+        self.origin = origin
         self.shape = tuple(array.shape[1:])
         self.dtype = array.dtype
 
@@ -102,72 +111,21 @@ class ArrayPictures:
         """Return the rows at `indices` and a mask that is True throughout."""
         return self.array[indices], np.ones(len(indices), bool)
 
-    def subset(self, indices) -> "ArrayPictures":
-        """Return the rows at `indices` alone; copied."""
-        return ArrayPictures(self.array[np.asarray(indices)])
+    def subset(self, indices) -> "ArrayPictures | ChosenPictures":
+        """Return the rows at `indices` alone; copied, but for a memory map's."""
+        if isinstance(self.array, np.memmap):
+            return ChosenPictures(self, indices)
+        chosen = _chosen(self.paths, indices)
+        return ArrayPictures(self.array[np.asarray(indices)], paths=chosen)
 
     def fingerprint(self) -> str:
-        """Return a digest of the contents."""
+        """Return a digest of origin or contents."""
+        if self.origin is not None:
+            return self.origin
         digest = hashlib.sha256(f"array {self.dtype} {self.array.shape}".encode())
         for start in range(0, len(self.array), 256):
             digest.update(np.ascontiguousarray(self.array[start : start + 256]))
         return digest.hexdigest()
-
-
-class ResizedPictures:
-    """Pictures of an array brought to one square size, as files are.
-
-    Args:
-        array: uint8 or float (n, height, width) or (n, height, width, 1 or 3), in
-            [0, 255].
-        image_size: Side in pixels of the squares; arrays of that size stay as they are.
-    """
-
-    paths = None
-
-    def __init__(self, array: np.ndarray, *, image_size: int):
-        self.array = array
-        self.image_size = image_size
-        self.shape = (image_size, image_size, 3)
-        self.dtype = np.dtype("uint8" if array.dtype == np.uint8 else "float32")
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    def fetch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return (b, side, side, 3) pictures and a mask that is True throughout."""
-        found = np.empty((len(indices), *self.shape), self.dtype)
-        for row, index in enumerate(indices):
-            found[row] = self._resized(self.array[index])
-        return found, np.ones(len(indices), bool)
-
-    def _resized(self, picture: np.ndarray) -> np.ndarray:
-        if picture.ndim == 3 and picture.shape[-1] == 1:
-            picture = picture[..., 0]
-        grey = picture.ndim == 2
-        if picture.shape[:2] != self.shape[:2]:
-            if self.dtype == np.uint8:
-                picture = np.asarray(square(Image.fromarray(picture), self.image_size))
-            else:
-                picture = self._resized_float(picture)
-        return np.repeat(picture[..., None], 3, axis=-1) if grey else picture
-
-    def _resized_float(self, picture: np.ndarray) -> np.ndarray:
-        channels = picture[..., None] if picture.ndim == 2 else picture
-        parts = [
-            np.asarray(square(Image.fromarray(part), self.image_size))
-            for part in np.moveaxis(channels, -1, 0).astype("float32")
-        ]
-        return parts[0] if picture.ndim == 2 else np.stack(parts, axis=-1)
-
-    def subset(self, indices) -> "ResizedPictures":
-        """Return the pictures at `indices` alone; copied."""
-        rows = self.array[np.asarray(indices)]
-        return ResizedPictures(rows, image_size=self.image_size)
-
-    def fingerprint(self) -> str:
-        """Return a digest of contents and size."""
-        return f"{ArrayPictures(self.array).fingerprint()} to {self.image_size}"
 
 
 class RememberedPictures:
@@ -184,6 +142,8 @@ class RememberedPictures:
         self._array = np.empty((len(pictures), *self.shape), self.dtype)
         self._known = np.zeros(len(pictures), bool)
         self._lock = threading.Lock()
+        # Now: what is remembered may be older than the files are later.
+        self._origin = pictures.fingerprint()
 
     def __len__(self) -> int:
         return len(self.pictures)
@@ -196,12 +156,49 @@ class RememberedPictures:
             with self._lock:
                 self._array[missing[fine]] = found[fine]
                 self._known[missing[fine]] = True
-        return self._array[indices], self._known[indices]
+        known = self._known[indices]  # first: another thread may be filling in more
+        return self._array[indices], known
 
-    def subset(self, indices) -> "RememberedPictures":
-        """Return the pictures at `indices` alone, remembered anew."""
-        return RememberedPictures(self.pictures.subset(indices))
+    def subset(self, indices) -> "ChosenPictures":
+        """Return the pictures at `indices` alone, remembered here."""
+        return ChosenPictures(self, indices)
 
     def fingerprint(self) -> str:
         """Return the digest of what is remembered."""
-        return self.pictures.fingerprint()
+        return self._origin
+
+
+class ChosenPictures:
+    """Some of the pictures of another object, without a copy.
+
+    Args:
+        pictures: The object.
+        indices: (n,) integers, which of its pictures, in this order.
+    """
+
+    def __init__(self, pictures, indices):
+        self.pictures = pictures
+        self.indices = np.asarray(indices, "int64")
+        self.paths = _chosen(pictures.paths, self.indices)
+        self.shape, self.dtype = pictures.shape, pictures.dtype
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def fetch(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return pictures and a mask of those that are fine."""
+        return self.pictures.fetch(self.indices[indices])
+
+    def subset(self, indices) -> "ChosenPictures":
+        """Return the pictures at `indices` alone."""
+        return ChosenPictures(self.pictures, self.indices[np.asarray(indices)])
+
+    def fingerprint(self) -> str:
+        """Return a digest of the other object's and of the choice."""
+        digest = hashlib.sha256(f"chosen {self.pictures.fingerprint()}".encode())
+        digest.update(self.indices.tobytes())
+        return digest.hexdigest()
+
+
+def _chosen(paths, indices) -> tuple[str, ...] | None:
+    return None if paths is None else tuple(paths[i] for i in indices)

@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import os
 import pathlib
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -16,13 +17,12 @@ from rich.progress import Progress
 
 from tftransfer.core.validation import check_one_of
 from tftransfer.data.decode import SUFFIXES
-from tftransfer.data.decode import decode_image
-
-_SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
-}
+from tftransfer.data.decode import decode_bytes
+from tftransfer.data.decode import reason_of
+from tftransfer.data.listing import check_folder
+from tftransfer.data.listing import class_folders
+from tftransfer.data.listing import picture_files
+from tftransfer.data.listing import split_folders
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,114 +92,98 @@ def scan(
         Traceback (most recent call last):
         FileNotFoundError: Expected a folder of pictures. ...
     """
+    return read_index(
+        folder, on_error=on_error, verify=verify, progress=progress, fewest=2
+    )
+
+
+def read_index(
+    folder: str | os.PathLike,
+    *,
+    on_error: str,
+    verify: bool,
+    progress: bool,
+    fewest: int,
+) -> FolderIndex:
+    """Do as `scan` does, for a folder of `fewest` classes or more."""
     check_one_of("on_error", on_error, ("skip", "raise"))
     folder = pathlib.Path(folder)
     check_folder(folder)
+    roots = split_folders(folder) or [("", folder)]
     found = [
         (split, name, path)
-        for split, root in _roots(folder)
-        for name in _class_folders(root)
+        for split, root in roots
+        for name in class_folders(root)
         for path in picture_files(root / name)
     ]
-    names = sorted(
-        {name for _, root in _roots(folder) for name in _class_folders(root)}
-    )
-    _check_classes(folder, names, {name for _, name, _ in found})
+    names = sorted({name for _, root in roots for name in class_folders(root)})
+    _check_classes(folder, names, {name for _, name, _ in found}, fewest)
     checks = [(None, b"")] * len(found)
     if verify:
         checks = _verified([path for *_, path in found], on_error, progress)
     fine = [item for item, (reason, _) in zip(found, checks) if reason is None]
-    _check_classes(folder, names, {name for _, name, _ in fine}, "readable ")
+    unreadable = {
+        path: reason
+        for (*_, path), (reason, _) in zip(found, checks)
+        if reason is not None
+    }
+    _check_readable(folder, names, {name for _, name, _ in fine}, unreadable)
+    place = {name: label for label, name in enumerate(names)}
     return FolderIndex(
         folder=str(folder),
         paths=tuple(path for *_, path in fine),
-        labels=np.array([names.index(name) for _, name, _ in fine], "int32"),
+        labels=np.array([place[name] for _, name, _ in fine], "int32"),
         class_names=tuple(names),
         splits=tuple(split for split, *_ in fine),
-        unreadable={
-            path: reason
-            for (*_, path), (reason, _) in zip(found, checks)
-            if reason is not None
-        },
+        unreadable=unreadable,
         digests=tuple(d for reason, d in checks if reason is None) if verify else (),
     )
 
 
-def check_folder(folder: pathlib.Path) -> None:
-    """Raise unless `folder` is a folder that can be listed."""
-    if not folder.exists():
-        raise FileNotFoundError(
-            f"Expected a folder of pictures. Received: '{folder}', which does not "
-            f"exist (looked from '{pathlib.Path.cwd()}')."
+def warn_of_unreadable(index: FolderIndex) -> None:
+    """Warn with the names of the pictures left out, where there are any."""
+    if index.unreadable:
+        warnings.warn(
+            f"Left out {len(index.unreadable)} unreadable pictures of "
+            f"'{index.folder}':\n{_reasons(index.unreadable)}"
         )
-    if not folder.is_dir():
-        raise NotADirectoryError(
-            f"Expected a folder of pictures. Received: '{folder}', which is a file."
-        )
-    os.listdir(folder)  # PermissionError names the folder
 
 
-def picture_files(folder: pathlib.Path) -> list[str]:
-    """Return the picture files below `folder`, sorted, hidden ones left out."""
-    found, seen = [], set()
-    for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
-        if os.path.realpath(root) in seen:
-            folders.clear()
-            continue
-        seen.add(os.path.realpath(root))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            os.path.join(root, name)
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found)
-
-
-def has_classes(folder: pathlib.Path) -> bool:
-    """Say whether `folder` has sub-folders rather than pictures of its own."""
-    return bool(_class_folders(folder))
-
-
-def _roots(folder: pathlib.Path) -> list[tuple[str, pathlib.Path]]:
-    """Return (split, its folder); one split named "" where there are none."""
-    names = {entry.lower(): entry for entry in _class_folders(folder)}
-    splits = [
-        (split, folder / names[alias])
-        for split, aliases in _SPLIT_NAMES.items()
-        for alias in aliases
-        if alias in names
-    ]
-    whole = len(splits) == len(names) and any(split == "train" for split, _ in splits)
-    return splits if whole else [("", folder)]
-
-
-def _class_folders(root: pathlib.Path) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in os.scandir(root)
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-
-
-def _check_classes(folder, names: list[str], filled: set[str], kind: str = "") -> None:
+def _check_classes(folder, names: list[str], filled: set[str], fewest: int) -> None:
     if not filled:
+        loose = [name for name in os.listdir(folder) if name.lower().endswith(SUFFIXES)]
+        what = f"{len(loose)} pictures in no class" if loose else "no picture there"
         raise ValueError(
-            f"Expected one sub-folder of pictures per class in '{folder}'. Received: "
-            f"no {kind}picture there ({', '.join(SUFFIXES)}), in "
-            f"{len(names)} sub-folders."
+            f"Expected one sub-folder of pictures ({', '.join(SUFFIXES)}) per class "
+            f"in '{folder}'. Received: {what}, {len(names)} sub-folders."
         )
     empty = [name for name in names if name not in filled]
     if empty:
         raise ValueError(
-            f"Expected {kind}pictures in every class folder of '{folder}'. Received: "
-            f"none in {_some(empty)}. Add pictures or remove the folder."
+            f"Expected pictures in every class folder of '{folder}'. Received: none "
+            f"in {_some(empty)}. Add pictures or remove the folder."
         )
-    if len(names) == 1:
+    if len(names) < fewest:
         raise ValueError(
             f"Expected two classes or more in '{folder}'. Received: '{names[0]}'. "
             "A classifier needs a second class, such as 'other'."
         )
+
+
+def _check_readable(folder, names, filled: set[str], unreadable) -> None:
+    empty = [name for name in names if name not in filled]
+    if empty:
+        raise ValueError(
+            f"Expected readable pictures in every class folder of '{folder}'. "
+            f"Received: none in {_some(empty)}:\n{_reasons(unreadable)}"
+        )
+
+
+def _reasons(unreadable: dict[str, str]) -> str:
+    shown = list(unreadable.items())[:10]
+    lines = "\n".join(f"  {path}: {reason}" for path, reason in shown)
+    more = len(unreadable) - len(shown)
+    return lines + (f"\n  and {more} more" if more else "")
 
 
 def _some(names: list[str]) -> str:
@@ -221,13 +205,10 @@ def _verified(paths: list[str], on_error: str, progress: bool) -> list:
 def _verify(path: str, on_error: str) -> tuple[str | None, bytes]:
     try:
         contents = pathlib.Path(path).read_bytes()
-        decode_image(contents, image_size=32)  # a JPEG at 1/8: all bytes, little work
+        # A JPEG is decoded at 1/8: all bytes, little work.
+        decode_bytes(contents, image_size=32, name=f"'{path}'")
     except (OSError, ValueError) as error:
         if on_error == "raise":
-            raise ValueError(f"'{path}': {error}") from error
-        return str(error), b""
+            raise ValueError(f"{error}") from error
+        return reason_of(error), b""
     return None, hashlib.blake2b(contents, digest_size=16).digest()
-
-
-def _raise(error: OSError) -> None:
-    raise error

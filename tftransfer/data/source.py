@@ -118,6 +118,12 @@ class Source:
 
     def _fetch(self, indices: np.ndarray) -> list[np.ndarray]:
         values, fine = self.pictures.fetch(indices)
+        if not fine.any():
+            # An empty batch would make batch normalization's averages NaN.
+            raise ValueError(
+                f"Expected readable pictures. Received: a batch of {len(fine)} without "
+                "one; the warnings name them. Read the folder again with `verify=True`."
+            )
         if not fine.all():
             values, indices = values[fine], indices[fine]
         if self.labels is None:

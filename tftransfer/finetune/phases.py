@@ -44,15 +44,17 @@ class Run:
         self.model, self.plan, self.state = model, plan, state
         self.fit_options = fit_options
 
-    def phase(self, number: int, train, validation, *, cache, patience=None) -> None:
+    def phase(
+        self, number: int, train, validation, *, patience=None, **caching
+    ) -> None:
         """Train one phase, from where the state says.
 
         Args:
             number: `HEAD` or `DEEPER`.
             train: Dataset of (pictures, labels).
             validation: The same, or None.
-            cache: As in `fine_tune`.
             patience: As in `fine_tune`.
+            **caching: `cache` and `cache_dtype`, as in `fine_tune`.
         """
         epochs = self.plan.head_epochs if number == HEAD else self.plan.epochs
         reached, done = self.state.values["phase"], self.state.values["epoch"]
@@ -67,7 +69,7 @@ class Run:
         if done >= epochs or save.is_over(done):
             return
         with contextlib.ExitStack() as stack:
-            train, validation = self._cached(stack, train, validation, cache)
+            train, validation = self._cached(stack, train, validation, **caching)
             self.model.fit(
                 **_exact_epochs(train, done, epochs),
                 validation_data=validation,
@@ -105,19 +107,22 @@ class Run:
         )
         self.model.build_optimizer()
 
-    def _cached(self, stack, train, validation, cache):
+    def _cached(self, stack, train, validation, cache, cache_dtype):
         """Swap pictures for the activations of the frozen trunk where that is right."""
         if cache is False:
             return train, validation
         endpoint = deepest_frozen_endpoint(self.model.backbone)
         if endpoint is None or self.model.batch_norm != "inference":
             return _uncached(train, validation, cache, "no endpoint of it is frozen")
-        folder = None if cache in ("auto", True) else cache
+        keep = {
+            "cache": None if cache in ("auto", True) else cache,
+            "dtype": cache_dtype,
+        }
         with self.model.activations_at(endpoint) as trunk:
             try:
-                cached = with_activations(train, trunk, cache=folder)
+                cached = with_activations(train, trunk, **keep)
                 if validation is not None:
-                    validation = with_activations(validation, trunk, cache=folder)
+                    validation = with_activations(validation, trunk, **keep)
             except (TypeError, MemoryError) as error:
                 return _uncached(train, validation, cache, str(error))
         stack.enter_context(self.model.activations_at(endpoint))
