@@ -1,184 +1,204 @@
+"""The HTML report: complete, safe, and in need of nothing else."""
+
+import html.parser
 import re
+import types
+import xml.etree.ElementTree as ElementTree
 
 import keras
 import numpy as np
 import pytest
-from sklearn.metrics import confusion_matrix
-from sklearn.metrics import precision_recall_fscore_support
 
 import tftransfer as tft
-from tftransfer.report import calibration
+from tests.report.told import Told
+from tests.report.told import some_case
+from tests.report.told import told
 from tftransfer.report import evaluate_classifier
-from tftransfer.report import wilson_interval
-from tftransfer.report import write_model_card
 from tftransfer.report import write_report
+from tftransfer.report.confusion import cell_colours
+from tftransfer.report.curves import draw_curves
 
-NAMES = ["ant", "bee <script>alert(1)</script>", "wasp & co"]
-
-
-class Told(keras.Model):
-    """Answers with the logits written into the first pixel's row."""
-
-    def __init__(self, classes):
-        inputs = keras.Input((8, 8, 3))
-        super().__init__(inputs, inputs[:, 0, :classes, 0] / 20)
+NAMES = ["ant", "bee <script>alert(1)</script>", "wasp & co $x_1$"]
+HISTORY = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "val_accuracy": [0.4, 0.7]}
 
 
-def told(logits, labels):
-    """Return pictures that make `Told` answer with `logits`, and the labels."""
-    pictures = np.zeros((len(logits), 8, 8, 3), "float32")
-    pictures[:, 0, : logits.shape[1], 0] = 20 * logits
-    return pictures, np.asarray(labels, "int32")
+class Page(html.parser.HTMLParser):
+    """What a browser makes of the file: tags, what they load, the text they show."""
+
+    EMPTY = ("meta", "img", "br", "path", "use", "rect", "image")
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.loads, self.ids, self.words = [], [], [], []
+        self.open = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        if tag not in self.EMPTY:
+            self.open.append(tag)
+        for name, value in attributes:
+            if name in ("src", "href", "xlink:href", "srcset", "action", "data"):
+                self.loads.append(value)
+            if name == "id":
+                self.ids.append(value)
+            assert not name.startswith("on"), f"{tag} {name}"
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in self.EMPTY:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        if tag not in self.EMPTY:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] not in ("script", "style"):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
 
 
-@pytest.fixture
-def case():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 3, 90)
-    logits = rng.uniform(0, 4, (90, 3)) + 3 * np.eye(3)[labels]
-    return Told(3), told(logits.astype("float32"), labels), logits
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    page = Page(text)
+    assert page.open == []
+    assert all(load.startswith(("#", "data:")) for load in page.loads)
+    assert not re.search(r"@import|url\((?!#|&quot;#)", text)
+    assert page.tags.count("script") == 1
+    anchors = {load[1:] for load in page.loads if load.startswith("#")}
+    assert anchors <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    for picture in re.findall(r"<svg.*?</svg>", text, flags=re.DOTALL):
+        ElementTree.fromstring(picture)
+    return page
 
 
-def softmax(logits):
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+def dataset_of(logits, labels, names=None):
+    return tft.data.as_dataset(told(logits, labels), image_size=8, class_names=names)
 
 
-def test_numbers_are_those_of_scikit_learn(case):
-    model, (pictures, labels), logits = case
-    found = evaluate_classifier(model, (pictures, labels))
-    predicted = logits.argmax(axis=1)
-    np.testing.assert_array_equal(found.predictions, predicted)
-    np.testing.assert_array_equal(found.confusion, confusion_matrix(labels, predicted))
-    assert found.accuracy == pytest.approx(np.mean(predicted == labels))
-    expected = precision_recall_fscore_support(labels, predicted)
-    for row, precision, recall, f1, support in zip(found.per_class, *expected):
-        assert row.precision == pytest.approx(precision)
-        assert row.recall == pytest.approx(recall)
-        assert row.f1 == pytest.approx(f1)
-        assert row.support == support
-    shares = softmax(logits)
-    np.testing.assert_allclose(found.scores, shares.max(axis=1), rtol=1e-4)
-    loss = -np.log(shares[np.arange(90), labels]).mean()
-    assert found.mean_log_loss == pytest.approx(loss, rel=1e-4)
-
-
-def test_mistakes_are_the_most_confident_ones_first(case):
-    model, (pictures, labels), logits = case
-    found = evaluate_classifier(model, (pictures, labels), worst=5)
-    wrong = np.flatnonzero(logits.argmax(axis=1) != labels)
-    order = wrong[np.argsort(-softmax(logits)[wrong].max(axis=1))]
-    assert [mistake.index for mistake in found.mistakes] == order[:5].tolist()
-
-
-def test_wilson_interval_by_hand():
-    low, high = wilson_interval(8, 10)
-    z, p, n = 1.959964, 0.8, 10
-    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
-    assert (low, high) == pytest.approx((centre - half, centre + half), abs=1e-5)
-    assert wilson_interval(0, 5)[0] == 0
-    assert wilson_interval(5, 5)[1] == 1
-
-
-def test_calibration_error_is_that_of_a_loop():
-    rng = np.random.default_rng(0)
-    confidence = rng.uniform(0.3, 1, 500)
-    right = rng.uniform(size=500) < confidence**2
-    found = calibration(confidence, right)
-    expected = 0.0
-    for low, high in zip(found.edges, found.edges[1:]):
-        inside = (confidence > low) & (confidence <= high)
-        if inside.any():
-            gap = abs(right[inside].mean() - confidence[inside].mean())
-            expected += inside.mean() * gap
-    assert found.error == pytest.approx(expected, abs=1e-9)
-    assert found.counts.sum() == 500
-
-
-def test_the_report_is_one_safe_file(case, tmp_path):
-    model, data, _ = case
-    dataset = tft.data.as_dataset(data, image_size=8, class_names=NAMES)
-    history = {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "val_accuracy": [0.4, 0.7]}
+def test_the_report_is_one_complete_and_safe_file(tmp_path):
+    dataset = dataset_of(*some_case(), names=NAMES)
     path = tmp_path / "deep" / "report.html"
+    settings = {"rate": 1e-4, "note": "<b>bold</b> & more", "none": None}
     found = write_report(
         path,
-        model,
+        Told(3),
         dataset,
-        history=history,
-        settings={"rate": 1e-4, "note": "<b>bold</b>"},
+        history=HISTORY,
+        settings=settings,
         train=dataset,
         title="Insects <i>",
     )
-    text = path.read_text()
-    assert f"{100 * found.accuracy:.1f} %" in text
-    loads = re.findall(r"""(?:src|href)=["'](?!data:|#)([^"']*)""", text)
-    assert loads == []
-    assert "@import" not in text
-    assert "<script>alert" not in text
-    assert "<b>bold" not in text
-    assert text.count("<script>") == 1
+    page = read(path)
+    assert not {"iframe", "link", "object", "embed"} & set(page.tags)
+    low, high = found.interval
     for part in (
-        "Confusion",
-        "Calibration",
-        "Worst mistakes",
-        "tensorflow",
+        "Insects <i>",
+        f"{found.accuracy:.1%} accuracy, 95% interval {low:.1%} to {high:.1%}",
+        f"{found.correct} / 90 pictures right",
         "trained on",
-    ):
-        assert part in text
-    assert text.count("data:image/jpeg") == len(found.mistakes)
-
-
-def test_a_report_without_mistakes_or_history(tmp_path):
-    logits = 9 * np.eye(3, dtype="float32")[np.arange(30) % 3]
-    data = told(logits, np.arange(30) % 3)
-    found = write_report(tmp_path / "r.html", Told(3), data)
-    assert found.accuracy == 1
-    text = (tmp_path / "r.html").read_text()
-    assert "made no mistake" in text
-    assert "No picture was confused" in text
-
-
-def test_paths_of_the_mistakes(tmp_path):
-    from PIL import Image
-
-    for number in range(6):
-        place = tmp_path / "data" / f"class{number % 2}"
-        place.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (9, 9), (100, 0, 0)).save(place / f"picture{number}.png")
-    dataset = tft.data.as_dataset(tmp_path / "data", image_size=8)
-    found = write_report(tmp_path / "r.html", Told(2), dataset)
-    names = {mistake.path for mistake in found.mistakes}
-    assert names <= set(dataset.paths)
-    assert names
-    assert "picture" in (tmp_path / "r.html").read_text()
-
-
-def test_what_cannot_be_evaluated_raises(case, tmp_path):
-    model, (pictures, labels), _ = case
-    with pytest.raises(ValueError, match="labels 0 to 2"):
-        evaluate_classifier(model, (pictures, labels + 1))
-    with pytest.raises(ValueError, match="labels"):
-        evaluate_classifier(model, pictures)
-    with pytest.raises(ValueError, match="neither"):
-        write_report(tmp_path / "r.html", model)
-
-
-def test_the_model_card_says_what_is_known_and_what_not(tmp_path):
-    model = tft.Classifier(tft.Backbone("tiny"), 2, class_names=["ant", "bee"])
-    x = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), "uint8")
-    found = evaluate_classifier(model, (x, np.arange(20) % 2))
-    path = write_model_card(
-        tmp_path / "card.md", model, found, data="Own pictures.", settings={"seed": 3}
-    )
-    text = path.read_text()
-    for part in (
-        "Own pictures.",
-        "ant",
-        "seed",
-        "[0, 255]",
+        "bee <script>alert(1)</script>",
+        "wasp & co $x_1$",
+        "<b>bold</b> & more",
+        "Most often confused",
+        "Look for wrong labels",
         "tensorflow",
-        "Not stated",
+        "0.0001",
     ):
+        assert part in page.text, part
+    pictures = [load for load in page.loads if load.startswith("data:image/jpeg")]
+    assert len(pictures) == len(found.mistakes) > 0
+    assert page.ids[0] == "summary"
+    assert "curves" in page.ids
+
+
+def test_no_history_no_settings_no_training_data(tmp_path):
+    for history in (None, {}, {"loss": []}):
+        write_report(tmp_path / "r.html", Told(3), told(*some_case()), history=history)
+        page = read(tmp_path / "r.html")
+        assert "curves" not in page.ids
+        assert "None given." in page.text
+        assert "trained on" not in page.text.replace("not trained on", "")
+
+
+def test_a_model_without_mistakes(tmp_path):
+    labels = np.arange(30) % 3
+    found = write_report(
+        tmp_path / "r.html", Told(3), told(9 * np.eye(3)[labels], labels)
+    )
+    assert found.accuracy == 1
+    page = read(tmp_path / "r.html")
+    assert "made no mistake" in page.text
+    assert "No picture was confused" in page.text
+    assert "100.0% accuracy" in page.text
+
+
+def test_classes_that_never_occur(tmp_path):
+    logits = 9 * np.eye(4)[[0, 0, 1]]
+    write_report(tmp_path / "r.html", Told(4), told(logits, [0, 1, 1]))
+    text = read(tmp_path / "r.html").text
+    assert "nan" not in text.lower()
+    assert "4 of 4 classes have fewer than ten pictures" in text
+
+
+@pytest.mark.parametrize("classes", [2, 31, 64])
+def test_many_classes(classes, tmp_path):
+    names = [f"species number {number}" for number in range(classes)]
+    data = dataset_of(*some_case(300, classes), names=names)
+    write_report(tmp_path / "r.html", Told(classes), data)
+    page = read(tmp_path / "r.html")
+    assert page.text.count(names[-1]) >= 3
+    widths = re.findall(
+        r'<svg[^>]*width="([0-9.]+)pt"', (tmp_path / "r.html").read_text()
+    )
+    assert max(map(float, widths)) <= 1040 * 0.75
+
+
+def test_a_history_of_fine_tune_shows_where_it_went_deeper(tmp_path):
+    history = types.SimpleNamespace(
+        history=HISTORY, plan=types.SimpleNamespace(head_epochs=1)
+    )
+    evaluation = evaluate_classifier(Told(3), told(*some_case()))
+    write_report(tmp_path / "r.html", Told(3), evaluation=evaluation, history=history)
+    assert "the head alone was trained" in read(tmp_path / "r.html").text
+    history.plan.head_epochs = 2
+    write_report(tmp_path / "r.html", Told(3), evaluation=evaluation, history=history)
+    assert "the head alone" not in read(tmp_path / "r.html").text
+
+
+def test_a_classifier_and_a_history_of_keras(tmp_path):
+    model = tft.Classifier(
+        tft.Backbone("tiny", weights=None), 2, class_names=["cat", "dog"]
+    )
+    model.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    pictures = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), "uint8")
+    data = tft.data.as_dataset((pictures, np.arange(8) % 2), image_size=32)
+    history = model.fit(data, validation_data=data, shuffle=False, verbose=0)
+    write_report(tmp_path / "r.html", model, data, history=history)
+    text = read(tmp_path / "r.html").text
+    for part in ("cat", "dog", "tiny", "32 x 32", f"{model.deployed.count_params():,}"):
         assert part in text
-    assert f"{100 * found.accuracy:.1f}" in text
+
+
+def test_nothing_to_report(tmp_path):
+    with pytest.raises(ValueError, match="neither"):
+        write_report(tmp_path / "r.html", Told(3))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="one epoch"):
+        draw_curves({})
+
+
+def test_cells_are_shares_of_their_row():
+    colours = cell_colours(np.array([[3, 1, 0], [0, 0, 0], [0, 100, 100]]))
+    strength = colours[..., 3]
+    np.testing.assert_allclose(strength[0, :2], 0.15 + 0.85 * np.sqrt([0.75, 0.25]))
+    assert np.all(strength[1] == 0)
+    assert strength[2, 1] == strength[2, 2]
+    assert not np.array_equal(colours[0, 0, :3], colours[0, 1, :3])
+    np.testing.assert_array_equal(colours[0, 0, :3], colours[2, 2, :3])

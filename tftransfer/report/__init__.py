@@ -1,8 +1,8 @@
 """Reports: numbers, pictures, one self-contained HTML file, and a model card."""
 
 from tftransfer.report.environment import environment
+from tftransfer.report.evaluate import evaluate_classifier
 from tftransfer.report.evaluation import Evaluation
-from tftransfer.report.evaluation import evaluate_classifier
 from tftransfer.report.html import write_report
 from tftransfer.report.metrics import calibration
 from tftransfer.report.metrics import wilson_interval

@@ -12,6 +12,7 @@ from tftransfer.report.drawing import to_svg
 _NUMBERS_UP_TO = 30
 _LABELS_UP_TO = 200
 _LONGEST_LABEL = 22
+_PAGE_INCHES = 10.8
 
 
 def draw_confusion(confusion: np.ndarray, class_names) -> str:
@@ -25,15 +26,19 @@ def draw_confusion(confusion: np.ndarray, class_names) -> str:
         class_names: One name per class.
     """
     classes = len(class_names)
+    margin = 0.7 + 0.075 * max(len(_short(name)) for name in class_names)
+    cell = min(0.5, (_PAGE_INCHES - margin) / classes)
+    side = max(2.4, cell * classes) + margin
     with style("confusion"):
-        figure = new_figure(*_figure_size(classes, class_names))
+        figure = new_figure(side, side)
         axes = figure.subplots()
-        axes.imshow(cell_colours(confusion), interpolation="none", aspect="equal")
-        for side in axes.spines.values():
-            side.set_visible(True)
-        _name_axes(axes, class_names)
+        colours = cell_colours(confusion)
+        axes.imshow(colours, interpolation="none", aspect="equal")
+        for edge in axes.spines.values():
+            edge.set_visible(True)
+        _name_axes(axes, class_names, cell)
         if classes <= _NUMBERS_UP_TO:
-            _write_counts(axes, confusion)
+            _write_counts(axes, confusion, colours[..., 3])
         return to_svg(figure, "Confusion matrix")
 
 
@@ -48,31 +53,27 @@ def cell_colours(confusion: np.ndarray) -> np.ndarray:
     return colours
 
 
-def _figure_size(classes: int, class_names) -> tuple[float, float]:
-    cell = 0.42 if classes <= _NUMBERS_UP_TO else 0.15
-    longest = max(len(_short(name)) for name in class_names)
-    side = max(2.4, cell * min(classes, 400))
-    margin = 0.7 + 0.075 * longest
-    return side + margin, side + margin
-
-
-def _name_axes(axes, class_names) -> None:
+def _name_axes(axes, class_names, cell: float) -> None:
+    """Name rows and columns in letters that fit a cell of `cell` inches."""
     classes = len(class_names)
     axes.set_xlabel("predicted class")
     axes.set_ylabel("true class")
     if classes > _LABELS_UP_TO:
         return
-    size = 9 if classes <= _NUMBERS_UP_TO else 7
     names = [_short(name) for name in class_names]
-    text = {"fontsize": size, "parse_math": False}
+    text = {"fontsize": min(9, 0.8 * 72 * cell), "parse_math": False}
     axes.set_xticks(range(classes), names, rotation=90, **text)
     axes.set_yticks(range(classes), names, **text)
+    if classes > _NUMBERS_UP_TO:
+        axes.tick_params(length=1.5)
 
 
-def _write_counts(axes, confusion: np.ndarray) -> None:
+def _write_counts(axes, confusion: np.ndarray, strength: np.ndarray) -> None:
+    place = {"ha": "center", "va": "center", "fontsize": 9}
     for (row, column), count in np.ndenumerate(confusion):
         if count:
-            axes.text(column, row, int(count), ha="center", va="center", fontsize=9)
+            ink = {"color": "white"} if strength[row, column] > 0.6 else {}
+            axes.text(column, row, int(count), **place, **ink)
 
 
 def _short(name: str) -> str:

@@ -58,12 +58,13 @@ def _panel(axes, name: str, history: dict, phase_ends: tuple[int, ...]) -> None:
         axes.axvline(end + 0.5, color=QUIET, linestyle=":", linewidth=1)
     axes.set_title(name.replace("_", " "))
     axes.set_xlabel("epoch")
+    axes.set_xlim(0.5, max(len(train), len(validation)) + 0.5)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(axis="y")
     if name == "learning_rate":
         axes.set_yscale("log")
     elif any(part in name for part in _SHARES):
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g} %")
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.4g}%")
     if len(train) and len(validation):
         axes.legend()
 

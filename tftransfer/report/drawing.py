@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 import warnings
 
 import matplotlib
@@ -62,5 +63,7 @@ def to_svg(figure: Figure, title: str) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata=nothing)
     text = buffer.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
+    # Groups are named figure_1, axes_1, ... in every picture; a page's ids are unique.
+    text = re.sub(r'<g id="[^"]*"', "<g", text)
     label = f'<svg role="img" aria-label="{title}" '
     return text.replace("<svg ", label, 1)

@@ -14,8 +14,9 @@ import numpy as np
 from tftransfer.report import sections
 from tftransfer.report.curves import panel_names
 from tftransfer.report.environment import environment
+from tftransfer.report.evaluate import evaluate_classifier
 from tftransfer.report.evaluation import Evaluation
-from tftransfer.report.evaluation import evaluate_classifier
+from tftransfer.report.model_facts import describe_model
 from tftransfer.report.page import page
 
 
@@ -68,6 +69,16 @@ def write_report(
                 "Expected `validation` pictures or an `evaluation`. Received neither."
             )
         evaluation = evaluate_classifier(model, validation)
+    parts = _parts(evaluation, model, history, settings, train)
+    title = title or f"Classifier of {len(evaluation.class_names)} classes"
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page(title, _subtitle(evaluation), parts), encoding="utf-8")
+    return evaluation
+
+
+def _parts(evaluation, model, history, settings, train) -> list[tuple[str, str, str]]:
+    """Return (anchor, heading, HTML) of every section."""
     logged = getattr(history, "history", history) or {}
     parts = [("summary", "Summary", sections.summary(evaluation))]
     if panel_names(logged):
@@ -86,29 +97,7 @@ def write_report(
         "Versions": environment(),
     }
     parts.append(("run", "What was run", sections.what_ran(groups)))
-    title = title or f"Classifier of {len(evaluation.class_names)} classes"
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, _subtitle(evaluation), parts), encoding="utf-8")
-    return evaluation
-
-
-def describe_model(model: keras.Model) -> dict[str, str]:
-    """Return {what: value} of a model: its name, backbone, sizes."""
-    served = getattr(model, "deployed", model)
-    backbone = getattr(model, "backbone", None)
-    trainable = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
-    found = {"Name": model.name, "Class": type(model).__name__}
-    if backbone is not None:
-        found["Backbone"] = getattr(backbone, "architecture", None) or backbone.name
-    found["Input"] = " x ".join("any" if s is None else str(s) for s in _shape(served))
-    found["Parameters"] = f"{served.count_params():,}"
-    found["Trainable at the end"] = f"{trainable:,}"
-    return found
-
-
-def _shape(model: keras.Model) -> tuple:
-    return tuple(model.input_shape)[1:]
+    return parts
 
 
 def _subtitle(evaluation: Evaluation) -> str:

@@ -125,5 +125,10 @@ def calibration(
     return Calibration(np.linspace(0, 1, bins + 1), counts, stated, observed, error)
 
 
+def percent(share: float) -> str:
+    """Return 0.957 as "95.7%", a dash for NaN."""
+    return "-" if math.isnan(share) else f"{share:.1%}"
+
+
 def _share(part: int, whole: int) -> float:
     return part / whole if whole else math.nan

@@ -9,7 +9,9 @@ import keras
 
 from tftransfer.report.environment import environment
 from tftransfer.report.evaluation import Evaluation
-from tftransfer.report.html import describe_model
+from tftransfer.report.metrics import percent
+from tftransfer.report.model_facts import describe_model
+from tftransfer.report.model_facts import input_size
 
 _UNSTATED = "Not stated by whoever trained this model; fill in before it is passed on."
 
@@ -73,39 +75,37 @@ def _classes(evaluation: Evaluation) -> str:
 
 def _metrics(evaluation: Evaluation) -> str:
     low, high = evaluation.interval
-    interval = f"(95 % interval {low:.1%} to {high:.1%})"
+    interval = f"(95% interval {percent(low)} to {percent(high)})"
     rows = {
-        "Accuracy": f"{evaluation.accuracy:.1%} {interval}",
+        "Accuracy": f"{percent(evaluation.accuracy)} {interval}",
         "Pictures": f"{evaluation.count}, not trained on",
         "Mean log loss": f"{evaluation.mean_log_loss:.3f}",
-        "Expected calibration error": f"{evaluation.calibration.error:.1%}",
+        "Expected calibration error": percent(evaluation.calibration.error),
     }
     if evaluation.top5_accuracy is not None:
-        rows["Class among the best five"] = f"{evaluation.top5_accuracy:.1%}"
+        rows["Class among the best five"] = percent(evaluation.top5_accuracy)
     text = _table(rows)
     weakest = sorted(
         (row for row in evaluation.per_class if row.support), key=lambda row: row.recall
     )[:5]
     listed = ", ".join(
-        f"{_escape(row.name)} {row.recall:.1%} of {row.support}" for row in weakest
+        f"{_escape(row.name)} {percent(row.recall)} of {row.support}" for row in weakest
     )
     return f"{text}\n\nLowest recall: {listed}."
 
 
 def _preprocessing(model: keras.Model) -> str:
-    shape = tuple(getattr(model, "deployed", model).input_shape)[1:]
-    size = " x ".join(map(str, shape[:2]))
     return (
-        f"RGB pictures of {size} pixels with values in [0, 255]; scaling is inside the "
-        "model. `tftransfer.data` and exported SavedModels bring pictures there the "
-        "same way: EXIF rotation undone, transparency laid over white, the short side "
-        "resized with antialiased bilinear interpolation to 256/224 of the size, the "
-        "middle square cut out."
+        f"RGB pictures of {input_size(model)} with values in [0, 255]; scaling "
+        "is inside the model. `tftransfer.data` and exported SavedModels bring "
+        "pictures there the same way: EXIF rotation undone, transparency laid over "
+        "white, the short side resized with antialiased bilinear interpolation to at "
+        "most 256/224 of the size, the middle square cut out."
     )
 
 
 def _limits(evaluation: Evaluation) -> str:
-    thin = sum(row.support < 10 for row in evaluation.per_class)
+    thin = [_escape(row.name) for row in evaluation.per_class if row.support < 10]
     lines = [
         "It always answers with one of its classes, also for pictures of none of them.",
         "The metrics hold for pictures like those it was measured on; other cameras, "
@@ -115,8 +115,9 @@ def _limits(evaluation: Evaluation) -> str:
     ]
     if thin:
         lines.append(
-            f"{thin} classes were measured on fewer than ten pictures: their recall is "
-            "not reliable."
+            f"{len(thin)} of {len(evaluation.class_names)} classes "
+            f"{'was' if len(thin) == 1 else 'were'} measured on fewer than ten "
+            f"pictures: {', '.join(thin)}. Their recall is not reliable."
         )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -16,12 +16,13 @@ body { margin: 0 auto; max-width: 1080px; padding: 2rem 1.25rem 4rem; color: var
 h1 { font-size: 1.75rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.2rem; margin: 2.75rem 0 .75rem; padding-top: 1rem;
   border-top: 1px solid var(--line); }
+h3 { font-size: 1rem; margin: 1.5rem 0 .5rem; }
 p { max-width: 44rem; margin: .4rem 0 .8rem; }
 .soft { color: var(--soft); }
 nav { margin: 1rem 0; display: flex; flex-wrap: wrap; gap: .25rem 1.1rem; }
 a { color: var(--accent); }
 .figures { display: grid; gap: .75rem; margin: 1.5rem 0;
-  grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(162px, 1fr)); }
 .figures div { background: var(--sheet); border: 1px solid var(--line);
   border-radius: 10px; padding: .8rem 1rem; }
 .figures b { display: block; font-size: 1.55rem; line-height: 1.25;
@@ -29,14 +30,15 @@ a { color: var(--accent); }
 .figures span { color: var(--soft); font-size: .85rem; }
 .wide { overflow-x: auto; }
 svg { max-width: 100%; height: auto; display: block; }
-.wide svg { max-width: none; }
 svg text { font-family: inherit !important; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums;
   font-size: .92rem; }
 th, td { padding: .32rem .8rem .32rem 0; text-align: right;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
+.pairs td:nth-child(2), .pairs th:nth-child(2) { text-align: left; }
 .words td, .words th { text-align: left; vertical-align: top; }
+.words td:first-child { white-space: nowrap; }
 .words td:last-child { font-family: ui-monospace, Consolas, monospace;
   font-size: .85rem; }
 thead th { color: var(--soft); font-weight: 600; white-space: nowrap; }
@@ -44,7 +46,7 @@ thead button { all: unset; cursor: pointer; }
 thead button:focus-visible { outline: 2px solid var(--accent); }
 th[aria-sort=ascending] button::after { content: " \\2191"; }
 th[aria-sort=descending] button::after { content: " \\2193"; }
-.bar { display: inline-block; width: 4rem; height: .5rem; margin-left: .6rem;
+.bar { display: inline-block; width: 4rem; height: .5rem; margin-right: .6rem;
   border-radius: 3px; background: var(--line); overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--accent); }
 .mistakes { display: grid; gap: 1rem;
@@ -58,7 +60,7 @@ figcaption small { color: var(--soft); display: block; }
 .pair { display: flex; flex-wrap: wrap; gap: 1rem 3rem; align-items: flex-start; }
 @media print { nav, script { display: none; } body { max-width: none; padding: 0;
   font-size: 11pt; } h2 { break-after: avoid; } tr, svg, .figures div { break-inside:
-  avoid; } .wide { overflow: visible; } .wide svg { max-width: 100%; }
+  avoid; } .wide { overflow: visible; }
   :root { --ink: #000; --soft: #444; --paper: #fff; --sheet: #f5f7f9; --line: #ccc;
   --accent: #2a7f9e; --warm: #c4611a; color-scheme: light; } }
 """
@@ -138,7 +140,7 @@ def table(
     """Return a table; `head` is plain text, the cells of `rows` are whole `<td>`s.
 
     Args:
-        head: Column names.
+        head: Column names; none for a table without a heading.
         rows: Cells as HTML.
         kind: CSS class.
         sortable: Whether a click on a column's name sorts by it.
@@ -152,11 +154,12 @@ def table(
         ]
     else:
         names = [f'<th scope="col">{name}</th>' for name in names]
+    top = f"<thead><tr>{''.join(names)}</tr></thead>" if names else ""
     lines = "\n".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     classes = f"{kind} sortable" if sortable else kind
     return (
-        f'<div class="wide"><table class="{classes}"><thead><tr>{"".join(names)}</tr>'
-        f"</thead><tbody>\n{lines}\n</tbody></table></div>"
+        f'<div class="wide"><table class="{classes}">{top}'
+        f"<tbody>\n{lines}\n</tbody></table></div>"
     )
 
 

@@ -4,6 +4,7 @@ import numpy as np
 
 from tftransfer.report.drawing import ACCENT
 from tftransfer.report.drawing import QUIET
+from tftransfer.report.drawing import WARM
 from tftransfer.report.drawing import new_figure
 from tftransfer.report.drawing import style
 from tftransfer.report.drawing import to_svg
@@ -23,7 +24,7 @@ def draw_reliability(calibration: Calibration) -> str:
         bar = {"align": "edge", "edgecolor": "none"}
         heights = np.nan_to_num(calibration.accuracy)
         above.bar(left, heights, 0.92 * width, color=ACCENT, label="observed", **bar)
-        above.plot([0, 1], [0, 1], color=QUIET, linestyle="--", label="ideal")
+        above.plot([0, 1], [0, 1], color=WARM, linestyle="--", label="ideal")
         above.set_ylabel("accuracy")
         above.set_ylim(0, 1.02)
         above.legend(loc="upper left")

@@ -12,6 +12,7 @@ from PIL import Image
 from tftransfer.report.confusion import draw_confusion
 from tftransfer.report.curves import draw_curves
 from tftransfer.report.evaluation import Evaluation
+from tftransfer.report.metrics import percent
 from tftransfer.report.page import cell
 from tftransfer.report.page import table
 from tftransfer.report.reliability import draw_reliability
@@ -24,7 +25,7 @@ def summary(evaluation: Evaluation) -> str:
     figures = [
         (
             percent(evaluation.accuracy),
-            f"accuracy, 95 % interval {low:.1%} to {high:.1%}",
+            f"accuracy, 95% interval {percent(low)} to {percent(high)}",
         ),
         (f"{evaluation.correct} / {evaluation.count}", "pictures right"),
         (percent(sum(recalls) / len(recalls)), "mean recall over the classes"),
@@ -45,10 +46,11 @@ def _caution(evaluation: Evaluation) -> str:
     low, high = evaluation.interval
     thin = [row.name for row in evaluation.per_class if row.support < 10]
     notes = [
-        f"Measured once on {evaluation.count} pictures that were not trained on. "
-        f"Another {evaluation.count} of the same kind would be expected between "
-        f"{low:.1%} and {high:.1%} in most cases; pictures of another kind may not. If "
-        "they also chose the epoch or the settings, the number is slightly optimistic."
+        f"Measured once on {evaluation.count} pictures that were not trained on. With "
+        f"95% confidence, between {percent(low)} and {percent(high)} of all pictures "
+        "of the same kind are classified rightly; of another kind it may be fewer. If "
+        "these pictures also chose the epoch or the settings, the number is slightly "
+        "optimistic."
     ]
     if thin:
         shown = ", ".join(thin[:8]) + (" ..." if len(thin) > 8 else "")
@@ -76,7 +78,7 @@ def class_table(evaluation: Evaluation, trained_on: Sequence[int] | None) -> str
     if trained_on is not None:
         head.insert(1, "trained on")
     numbered = list(enumerate(evaluation.per_class))
-    numbered.sort(key=lambda item: -1 if math.isnan(item[1].f1) else item[1].f1)
+    numbered.sort(key=lambda item: 2 if math.isnan(item[1].f1) else item[1].f1)
     rows = []
     for number, scores in numbered:
         row = [cell(scores.name, value=scores.name), cell(scores.support)]
@@ -100,15 +102,15 @@ def confusion(evaluation: Evaluation) -> str:
     drawn = draw_confusion(evaluation.confusion, evaluation.class_names)
     text = (
         '<p class="soft">Rows are the true class, columns the answer; a cell is the '
-        "darker, the larger its share of the row.</p>"
-        f'<div class="wide">{drawn}</div>'
+        "stronger, the larger its share of the row.</p>"
+        f"{drawn}"
     )
     if not rows:
         return text + "<p>No picture was confused with another class.</p>"
     return (
         text
         + "<h3>Most often confused</h3>"
-        + table(["true class", "taken for", "pictures"], rows)
+        + table(["true class", "taken for", "pictures"], rows, kind="pairs")
     )
 
 
@@ -145,13 +147,16 @@ def calibration(evaluation: Evaluation) -> str:
     if abs(gap) < 0.02:
         verdict = "On average the stated confidence is what it should be."
     elif gap > 0:
-        verdict = f"The model is too sure of itself, by {gap:.1%} on average."
+        verdict = f"The model is too sure of itself, by {percent(gap)} on average."
     else:
-        verdict = f"The model is less sure than it could be, by {-gap:.1%} on average."
+        verdict = (
+            f"The model is less sure than it could be, by {percent(-gap)} on average."
+        )
     return (
-        f"<p>{verdict} Mean confidence {stated:.1%}, accuracy "
-        f"{evaluation.accuracy:.1%}, expected calibration error {found.error:.1%} in "
-        f"{len(found.counts)} bins.</p>{draw_reliability(found)}"
+        f"<p>{verdict} Mean confidence {percent(stated)}, accuracy "
+        f"{percent(evaluation.accuracy)}, expected calibration error "
+        f"{percent(found.error)} in {len(found.counts)} bins.</p>"
+        f"{draw_reliability(found)}"
     )
 
 
@@ -162,15 +167,10 @@ def what_ran(groups: Mapping[str, Mapping]) -> str:
         rows = [[cell(name), cell(value)] for name, value in values.items()]
         parts.append(
             f"<div><h3>{html.escape(heading)}</h3>"
-            f"{table(['', ''], rows, kind='words') if rows else '<p>None given.</p>'}"
+            f"{table([], rows, kind='words') if rows else '<p>None given.</p>'}"
             "</div>"
         )
     return f'<div class="pair">{"".join(parts)}</div>'
-
-
-def percent(share: float) -> str:
-    """Return 0.957 as "95.7 %", a dash for NaN."""
-    return "-" if math.isnan(share) else f"{100 * share:.1f} %"
 
 
 def _key(share: float) -> float:
@@ -180,8 +180,8 @@ def _key(share: float) -> float:
 def _bar_cell(share: float) -> str:
     width = 0 if math.isnan(share) else round(100 * share)
     return (
-        f'<td data-value="{_key(share)}">{percent(share)}'
-        f'<span class="bar"><i style="width:{width}%"></i></span></td>'
+        f'<td data-value="{_key(share)}"><span class="bar">'
+        f'<i style="width:{width}%"></i></span>{percent(share)}</td>'
     )
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from tftransfer.serving import headers
 from tftransfer.serving.decoding import decode_rgb
+from tftransfer.serving.resizing import largest_short_side
 from tftransfer.serving.resizing import resize_and_crop
 
 _FINE, _EMPTY, _UNKNOWN, _TOO_LARGE, _BROKEN = range(5)
@@ -22,13 +23,12 @@ _ERRORS = (
 
 
 def decode_batch(
-    contents: tf.Tensor, *, short_side: int, image_size: int
+    contents: tf.Tensor, *, image_size: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Decode, resize and crop every picture that can be decoded.
 
     Args:
         contents: (batch,) strings, encoded pictures of any sizes and formats.
-        short_side: Pixels of the shorter side after resizing.
         image_size: Pixels of the square cut from the middle.
 
     Returns:
@@ -39,7 +39,7 @@ def decode_batch(
     shape = (image_size, image_size, 3)
 
     def decode(index, picture):
-        image, code = _decode_one(picture, short_side, image_size)
+        image, code = _decode_one(picture, image_size)
         return index, image, code
 
     pictures = tf.data.Dataset.from_tensor_slices(contents).enumerate()
@@ -56,9 +56,7 @@ def decode_batch(
     return images, tf.gather(tf.constant(_ERRORS), codes)
 
 
-def _decode_one(
-    contents: tf.Tensor, short_side: int, image_size: int
-) -> tuple[tf.Tensor, tf.Tensor]:
+def _decode_one(contents: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Return one square picture, or black and the reason why it was not decoded."""
     head = headers.leading_bytes(contents)
     kind = headers.picture_format(head)
@@ -68,8 +66,9 @@ def _decode_one(
     code = tf.where(tf.equal(tf.strings.length(contents), 0), _EMPTY, code)
 
     def decoded():
+        short_side = largest_short_side(image_size)
         image = decode_rgb(contents, head, kind, short_side=short_side)
-        return resize_and_crop(image, short_side=short_side, image_size=image_size)
+        return resize_and_crop(image, image_size=image_size)
 
     def black():
         return tf.zeros((image_size, image_size, 3))

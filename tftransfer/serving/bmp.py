@@ -50,8 +50,9 @@ def _with_palette(contents: tf.Tensor, head: tf.Tensor, depth: tf.Tensor) -> tf.
     width, height, start = (_int32(head, at) for at in (18, 22, 10))
     plain = tf.debugging.Assert(
         tf.equal(little_endian(head, 30, 4), _UNCOMPRESSED)
-        & tf.reduce_any(tf.equal(depth, [1, 4, 8])),
-        ["BMP compression or depth"],
+        & tf.reduce_any(tf.equal(depth, [1, 4, 8]))
+        & (start > _palette_start(head)),
+        ["BMP compression, depth or palette"],
     )
     with tf.control_dependencies([plain]):
         row_bytes = (width * depth + 31) // 32 * 4
@@ -69,11 +70,15 @@ def _with_palette(contents: tf.Tensor, head: tf.Tensor, depth: tf.Tensor) -> tf.
 
 def _palette(contents: tf.Tensor, head: tf.Tensor) -> tf.Tensor:
     """Return the colour table, (colours, 4) uint8 RGB and 255."""
-    begin, end = 14 + _int32(head, 14), _int32(head, 10)
+    begin, end = _palette_start(head), _int32(head, 10)
     table = tf.strings.substr(contents, begin, (end - begin) // 4 * 4)
     table = tf.reshape(tf.io.decode_raw(table, tf.uint8), [-1, 4])
     opaque = tf.fill(tf.shape(table[:, :1]), tf.constant(255, tf.uint8))
     return tf.concat([table[:, 2::-1], opaque], axis=-1)
+
+
+def _palette_start(head: tf.Tensor) -> tf.Tensor:
+    return 14 + _int32(head, 14)
 
 
 def _int32(head: tf.Tensor, offset: int) -> tf.Tensor:

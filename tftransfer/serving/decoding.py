@@ -30,16 +30,17 @@ def decode_rgb(
     Returns:
         (height, width, 3) uint8, upright.
     """
-    return tf.switch_case(
+    image = tf.switch_case(
         kind - headers.JPEG,
         [
-            lambda: upright(_jpeg(contents, short_side), exif_orientation(head)),
+            lambda: _jpeg(contents, short_side),
             lambda: _png(contents, head),
             lambda: _gif(contents),
             lambda: _over_white(decode_bmp(contents, head)),
             lambda: _webp(contents, head),
         ],
     )
+    return upright(image, exif_orientation(contents, head, kind))
 
 
 def _jpeg(contents: tf.Tensor, short_side: int) -> tf.Tensor:

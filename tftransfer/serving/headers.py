@@ -22,8 +22,13 @@ def leading_bytes(contents: tf.Tensor) -> tf.Tensor:
     Args:
         contents: Scalar string, the encoded picture.
     """
-    head = tf.strings.substr(contents, 0, _HEAD_BYTES)
-    return tf.pad(tf.cast(tf.io.decode_raw(head, tf.uint8), tf.int32), [[0, 64]])
+    return _padded(tf.strings.substr(contents, 0, _HEAD_BYTES))
+
+
+def trailing_bytes(contents: tf.Tensor) -> tf.Tensor:
+    """Return the last 65 KB as int32 values in [0, 255], followed by 64 zeros."""
+    start = tf.maximum(tf.strings.length(contents) - _HEAD_BYTES, 0)
+    return _padded(tf.strings.substr(contents, start, _HEAD_BYTES))
 
 
 def little_endian(head: tf.Tensor, offset, length: int) -> tf.Tensor:
@@ -83,6 +88,10 @@ def pixel_count(contents: tf.Tensor, head: tf.Tensor, kind: tf.Tensor) -> tf.Ten
             WEBP: lambda: _webp_pixels(head),
         },
     )
+
+
+def _padded(part: tf.Tensor) -> tf.Tensor:
+    return tf.pad(tf.cast(tf.io.decode_raw(part, tf.uint8), tf.int32), [[0, 64]])
 
 
 def _webp_pixels(head: tf.Tensor) -> tf.Tensor:

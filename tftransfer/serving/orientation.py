@@ -1,23 +1,46 @@
 """EXIF orientation inside the graph: the camera's rotation is undone before the model.
 
-TensorFlow only. The tag is looked for in the first IFD of a JPEG's APP1 segment, as
-`PIL.ImageOps.exif_transpose` does.
+TensorFlow only. The tag is looked for in the first IFD of a JPEG's APP1 segment, a
+PNG's eXIf chunk or a WebP's EXIF chunk, where `PIL.ImageOps.exif_transpose` finds it.
 """
 
 import tensorflow as tf
 
+from tftransfer.serving import headers
+
+_TIFF_MAGIC = 42
 _ORIENTATION_TAG = 0x0112
 _IFD_ENTRY_BYTES = 12
 
 
-def exif_orientation(head: tf.Tensor) -> tf.Tensor:
-    """Return the EXIF orientation 1..8 of a JPEG; 1 when it has none.
+def exif_orientation(
+    contents: tf.Tensor, head: tf.Tensor, kind: tf.Tensor
+) -> tf.Tensor:
+    """Return the EXIF orientation 1..8 of a picture; 1 when it has none.
 
     Args:
-        head: (bytes,) int32 in [0, 255], the picture's leading bytes.
+        contents: Scalar string, the encoded picture.
+        head: (bytes,) int32 in [0, 255], its leading bytes.
+        kind: Its format, one of the numbers in `headers`.
     """
-    marker = _find(head, b"\xff\xe1??Exif\0\0")
-    return tf.cond(marker >= 0, lambda: _tiff_orientation(head, marker + 10), lambda: 1)
+
+    def upright_already():
+        return tf.constant(1)
+
+    def jpeg():
+        return _orientation_behind(b"\xff\xe1??Exif\0\0", head)
+
+    def png():
+        return _orientation_behind(b"eXIf", head)
+
+    def webp():
+        # Behind the picture, unlike the others.
+        return _orientation_behind(b"EXIF????", headers.trailing_bytes(contents))
+
+    readers = {headers.JPEG: jpeg, headers.PNG: png, headers.WEBP: webp}
+    return tf.switch_case(
+        kind, [readers.get(n, upright_already) for n in range(headers.WEBP + 1)]
+    )
 
 
 def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
@@ -42,42 +65,53 @@ def upright(image: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
         8: lambda: transposed()[::-1],
     }
     branches = [turns[number] for number in range(1, 9)]
-    return tf.switch_case(orientation - 1, branches, default=turns[1])
+    return tf.switch_case(orientation - 1, branches)
 
 
-def _tiff_orientation(head: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+def _orientation_behind(marker: bytes, data: tf.Tensor) -> tf.Tensor:
+    """Return the orientation in the TIFF block behind `marker` ('?' = any byte)."""
+    place = _find(data, marker)
+    return tf.cond(
+        place >= 0,
+        lambda: _tiff_orientation(data, place + len(marker)),
+        lambda: tf.constant(1),
+    )
+
+
+def _tiff_orientation(data: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
     """Return the orientation in the TIFF block that begins at byte `start`."""
-    big = tf.equal(_byte(head, start), ord("M"))
-    ifd = start + _number(head, start + 4, 4, big)
-    count = tf.minimum(_number(head, ifd, 2, big), 512)
+    big = tf.equal(_byte(data, start), ord("M"))
+    is_tiff = tf.equal(_number(data, start + 2, 2, big), _TIFF_MAGIC)
+    ifd = start + _number(data, start + 4, 4, big)
+    count = tf.minimum(_number(data, ifd, 2, big), 512)
     entries = ifd + 2 + _IFD_ENTRY_BYTES * tf.range(count)
-    is_tag = tf.equal(_number(head, entries, 2, big), _ORIENTATION_TAG)
+    is_tag = tf.equal(_number(data, entries, 2, big), _ORIENTATION_TAG)
     # A SHORT sits in the first two bytes of the four-byte value field.
-    values = _number(head, entries + 8, 2, big)
+    values = _number(data, entries + 8, 2, big)
     found = tf.reduce_max(tf.where(is_tag, values, 0))
-    return tf.where((found >= 1) & (found <= 8), found, 1)
+    return tf.where(is_tiff & (found >= 1) & (found <= 8), found, 1)
 
 
-def _find(head: tf.Tensor, pattern: bytes) -> tf.Tensor:
+def _find(data: tf.Tensor, pattern: bytes) -> tf.Tensor:
     """Return the first position of `pattern` ('?' = any byte), or -1."""
-    length = tf.size(head) - len(pattern) + 1
+    length = tf.size(data) - len(pattern) + 1
     hits = tf.ones([length], tf.bool)
     for offset, value in enumerate(pattern):
         if value != ord("?"):
-            hits &= tf.equal(head[offset : offset + length], value)
+            hits &= tf.equal(data[offset : offset + length], value)
     return tf.where(
         tf.reduce_any(hits), tf.argmax(hits, output_type=tf.int32), tf.constant(-1)
     )
 
 
-def _number(head: tf.Tensor, positions, length: int, big: tf.Tensor) -> tf.Tensor:
+def _number(data: tf.Tensor, positions, length: int, big: tf.Tensor) -> tf.Tensor:
     """Return the unsigned integers at `positions` in the TIFF block's byte order."""
     total = tf.zeros_like(positions)
     for i in range(length):
         index = tf.where(big, i, length - 1 - i)
-        total = total * 256 + _byte(head, positions + index)
+        total = total * 256 + _byte(data, positions + index)
     return total
 
 
-def _byte(head: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
-    return tf.gather(head, tf.clip_by_value(positions, 0, tf.size(head) - 1))
+def _byte(data: tf.Tensor, positions: tf.Tensor) -> tf.Tensor:
+    return tf.gather(data, tf.clip_by_value(positions, 0, tf.size(data) - 1))

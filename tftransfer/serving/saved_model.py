@@ -96,13 +96,14 @@ def export(
     served = served_model(model, labels=labels, image_size=image_size)
     top_k = min(top_k, len(served.labels))
     target = version_folder(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    beside = next(folder for folder in target.parents if folder.is_dir())
     # A server that watches the folder must never see half a version.
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".export-") as scratch:
+    with tempfile.TemporaryDirectory(dir=beside, prefix=".export-") as scratch:
         written = pathlib.Path(scratch) / "model"
         _write(served, top_k, written, pathlib.Path(scratch))
         difference = _compare(served, top_k, written)
         size = sum(f.stat().st_size for f in written.rglob("*") if f.is_file())
+        target.parent.mkdir(parents=True, exist_ok=True)
         written.rename(target)
     return ExportResult(
         path=target,
@@ -120,7 +121,13 @@ def _write(
     labels_file = scratch / "labels.txt"
     labels_file.write_text("\n".join(served.labels) + "\n", encoding="utf-8")
     service = Service(served, top_k=top_k, labels_file=labels_file)
-    tf.saved_model.save(service, str(folder), signatures=service.endpoints())
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("WARNING")  # "Assets written to" names our scratch folder
+    try:
+        tf.saved_model.save(service, str(folder), signatures=service.endpoints())
+    finally:
+        logger.setLevel(level)
 
 
 def _compare(served: ServedModel, top_k: int, folder: pathlib.Path) -> float:
@@ -138,7 +145,7 @@ def _compare(served: ServedModel, top_k: int, folder: pathlib.Path) -> float:
     if not difference <= _TOLERANCE:
         raise ValueError(
             f"Expected the SavedModel to agree with the Keras model to {_TOLERANCE}. "
-            f"Received: a difference of {difference:.3g}. A layer that is random or "
-            "depends on state at inference cannot be served: take it out."
+            f"Received: a difference of {difference:.3g}. A layer that depends on "
+            "state at inference cannot be served: take it out."
         )
     return float(difference)

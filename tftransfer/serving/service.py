@@ -24,19 +24,19 @@ class Service(tf.Module):
         super().__init__()
         self.served = served
         self.top_k = top_k
-        # The plain variables: tracking the Keras model would store Keras objects.
-        self.kept = [variable.value for variable in served.model.variables]
         self.labels_file = tf.saved_model.Asset(str(labels_file))
+        shape = [None, served.image_size, served.image_size, 3]
+        pixels = tf.TensorSpec(shape, tf.float32, "image")
+        encoded = tf.TensorSpec([None], tf.string, "image_bytes")
+        self._image = tf.function(self.from_image, input_signature=[pixels])
+        self._bytes = tf.function(self.from_bytes, input_signature=[encoded])
+        # What the graph uses, as plain variables: a Keras model in an attribute would
+        # store Keras objects, and does not list all (the seeds of a layer, say).
+        self._kept = list(self._image.get_concrete_function().variables)
 
     def endpoints(self) -> dict:
         """Return {signature name: `tf.function`}."""
-        size = self.served.image_size
-        encoded = tf.TensorSpec([None], tf.string, "image_bytes")
-        pixels = tf.TensorSpec([None, size, size, 3], tf.float32, "image")
-        return {
-            "serving_default": tf.function(self.from_bytes, input_signature=[encoded]),
-            "image": tf.function(self.from_image, input_signature=[pixels]),
-        }
+        return {"serving_default": self._bytes, "image": self._image}
 
     def from_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer (batch, size, size, 3) float32 RGB in [0, 255]."""
@@ -49,10 +49,7 @@ class Service(tf.Module):
 
     def from_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer (batch,) encoded pictures, each failing for itself."""
-        size = self.served.image_size
-        images, error = decode_batch(
-            image_bytes, short_side=round(size * 256 / 224), image_size=size
-        )
+        images, error = decode_batch(image_bytes, image_size=self.served.image_size)
         answer = self.from_image(images)
         fine = tf.equal(error, "")[:, None]
         return {
