@@ -19,6 +19,7 @@ _PUBLIC = {
     "export": "tftransfer.serving",
     "fine_tune": "tftransfer.finetune",
     "freeze_until": "tftransfer.finetune",
+    "load_model": "tftransfer.loading",
     "lr_find": "tftransfer.finetune",
     "probe": "tftransfer.features",
     "write_report": "tftransfer.report",

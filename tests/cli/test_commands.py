@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -62,11 +63,16 @@ def test_predict_as_text(run, trained, pictures):
     assert shown.count("%") == 1
 
 
-def test_predict_without_a_model(run, tmp_path, pictures):
+def test_predict_without_model_or_pictures(run, trained, tmp_path, pictures):
     assert "does not exist" in run("predict", "no.keras", pictures, code=1).output
     (tmp_path / "empty").mkdir()
-    shown = run("predict", tmp_path / "empty", pictures / "block", code=1).output
-    assert "tftransfer train" in shown
+    for command in ("predict", "export"):
+        shown = run(command, tmp_path / "empty", pictures / "block", code=1).output
+        assert "tftransfer train" in shown
+    picture = sorted((pictures / "block").iterdir())[0]
+    assert "a .keras file" in run("predict", picture, picture, code=1).output
+    shown = run("predict", trained, tmp_path / "empty", code=1).output
+    assert "Expected pictures in" in shown
 
 
 def test_features(run, pictures, tmp_path):
@@ -88,13 +94,28 @@ def test_features_of_a_folder_without_classes(run, pictures, tmp_path):
         assert "labels" not in found.files
 
 
+def test_features_leave_a_broken_picture_out(run, pictures, tmp_path):
+    folder = tmp_path / "flat"
+    shutil.copytree(pictures / "block", folder)
+    (folder / "broken.png").write_bytes(b"nothing")
+    out = tmp_path / "[features].npz"
+    result = run("features", folder, *TINY, "--out", out)
+    assert f"12 pictures, 128 features each: {out}" in result.output
+    assert "warning: Left out 1 unreadable pictures:" in result.output
+    with np.load(out) as found:
+        assert not any(path.endswith("broken.png") for path in found["paths"])
+    for path in folder.iterdir():
+        path.write_bytes(b"nothing")
+    assert "Received none" in run("features", folder, *TINY, code=1).output
+
+
 def test_compare(run, pictures, tmp_path):
     result = run(
-        *("compare", pictures, *TINY, "--strategies", "probe,fine_tune", "--seeds", 1),
-        *("--sizes", "4,all", "--epochs", 1, "--out", tmp_path, "--json"),
+        *("compare", pictures, *TINY, "--strategies", "probe", "--seeds", 2),
+        *("--sizes", "4, all", "--epochs", 1, "--out", tmp_path, "--json"),
     )
     document = json.loads(result.stdout)
-    assert len(document["rows"]) == 4
+    assert [row["per_class"] for row in document["rows"]] == [4, 4, None, None]
     assert document["verdict"]
     assert (tmp_path / "comparison.png").stat().st_size > 5000
     assert json.loads((tmp_path / "comparison.json").read_text())["rows"]
@@ -111,3 +132,12 @@ def test_lr_find(run, pictures, tmp_path):
 def test_export_refuses_an_existing_version(run, trained, saved_model):
     shown = run("export", trained, saved_model / "1", code=1).output
     assert str(saved_model / "2") in shown.replace("\n", "")
+
+
+@pytest.mark.slow
+def test_demo(run, tmp_path):
+    shown = run("demo", "--out", tmp_path).stdout
+    assert "transfer paid" in shown
+    assert "it is 0" in shown
+    assert (tmp_path / "saved_models" / "digits" / "1" / "saved_model.pb").exists()
+    assert "<svg" in (tmp_path / "report.html").read_text()

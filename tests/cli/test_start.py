@@ -9,15 +9,15 @@ import sys
 from typer.testing import CliRunner
 from tftransfer.cli.main import app
 result = CliRunner().invoke(app, {arguments})
-assert result.exit_code == 0, result.output
+assert result.exit_code == {code}, result.output
 heavy = [m for m in ("tensorflow", "keras", "numpy", "sklearn") if m in sys.modules]
 assert not heavy, heavy
 print(result.output)
 """
 
 
-def _light(*arguments):
-    script = _LIGHT.format(arguments=list(arguments))
+def _light(*arguments, code=0):
+    script = _LIGHT.format(arguments=list(arguments), code=code)
     result = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True
     )
@@ -34,6 +34,11 @@ def test_help_and_catalogue_load_nothing_heavy():
     rows = json.loads(_light("backbones", *options))
     assert rows[0]["name"] == "efficientnetv2b0"
     assert all(row["size_mb"] <= 30 for row in rows)
+
+
+def test_a_mistyped_path_does_not_wait_for_tensorflow():
+    assert "'absent', which does not" in _light("train", "absent", code=1)
+    assert "does not exist" in _light("predict", "absent.keras", "a.jpg", code=1)
 
 
 def test_importing_the_package_loads_nothing_heavy():

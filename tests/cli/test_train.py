@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 
@@ -24,6 +25,7 @@ def test_json_is_one_document(run, pictures, tmp_path):
     result = run(
         *("train", pictures, *TINY, "--epochs", 0, "--head-epochs", 1, "--json"),
         *("--out", tmp_path / "run", "--export", tmp_path / "saved" / "shapes"),
+        *("--class-weight", "balanced", "--patience", 3),
     )
     document = json.loads(result.stdout)
     assert document["validation_pictures"] == 6
@@ -44,11 +46,9 @@ def test_ctrl_c_keeps_a_model_and_the_same_command_goes_on(
             if self.params["epochs"] == 2:
                 raise KeyboardInterrupt
 
-        def stop(self):
-            pass
-
     with monkeypatch.context() as patch:
-        patch.setattr(progress, "training_bar", Interrupt)
+        bar = contextlib.nullcontext(Interrupt())
+        patch.setattr(progress, "training_bar", lambda: bar)
         shown = run(*command, code=130).output
     assert "same command goes on" in shown
     assert keras.saving.load_model(out / "model.keras").num_classes == 3
@@ -57,9 +57,36 @@ def test_ctrl_c_keeps_a_model_and_the_same_command_goes_on(
     assert len(history["loss"]) == 3
 
 
+def test_a_run_started_otherwise_is_not_resumed(run, pictures, tmp_path):
+    """Another seed is another split: what was trained on would validate."""
+    out = tmp_path / "run"
+    command = ["train", pictures, *TINY, "--epochs", 0, "--head-epochs", 1]
+    command += ["--out", out]
+    run(*command)
+    again = run(*command).output
+    assert "goes on from" in again
+    refused = run(*command, "--seed", 1, code=1).output
+    assert "seed (0 then, 1 now)" in refused
+    assert "goes on" not in refused
+    moved = tmp_path / "moved"
+    shutil.copytree(pictures, moved)
+    command[1] = moved
+    run(*command)
+    (moved / "block" / "02.png").unlink()
+    assert "digest of the pictures" in run(*command, code=1).output
+
+
+def test_an_existing_version_is_refused_before_training(run, pictures, tmp_path):
+    version = tmp_path / "saved" / "1"
+    version.mkdir(parents=True)
+    command = ["train", pictures, *TINY, "--out", tmp_path / "run"]
+    assert "saved/2" in run(*command, "--export", version, code=1).output
+    assert not (tmp_path / "run").exists()
+
+
 def test_errors_are_one_line(run, tmp_path):
     result = run("train", tmp_path / "absent", *TINY, code=1)
-    assert result.output.count("\n") <= 2
+    assert result.output.count("\n") == 1
     assert "error: Expected a folder of pictures" in result.output
     assert "Traceback" not in result.output
 
@@ -83,8 +110,10 @@ def test_a_broken_picture_is_named_and_left_out(run, pictures, tmp_path):
         *("train", folder, *TINY, "--epochs", 0, "--head-epochs", 1),
         *("--out", tmp_path / "run"),
     )
-    assert "warning: Left out 1 unreadable" in result.output
-    assert "broken.jpg" in result.output
+    lines = [x for x in result.output.splitlines() if x.startswith("warning: ")]
+    assert len(lines) == 1
+    assert "Left out 1 unreadable" in lines[0]
+    assert "broken.jpg" in lines[0]
 
 
 @pytest.mark.parametrize(
@@ -93,6 +122,7 @@ def test_a_broken_picture_is_named_and_left_out(run, pictures, tmp_path):
         (["--class-weight", "heavy"], 2, "balanced"),
         (["--validation-split", "0"], 1, "validate"),
         (["--weights", "nowhere.h5"], 1, "nowhere.h5"),
+        (["--backbone", "tinny"], 1, "'tiny'"),
         (["--augment", "much"], 1, "light"),
         (["--epochs", "0", "--head-epochs", "0"], 1, "not both 0"),
     ],

@@ -42,6 +42,25 @@ def test_learns_and_keeps_the_best_epoch():
     assert history.best["val_accuracy"] == pytest.approx(max(accuracies))
 
 
+def test_of_equal_accuracies_the_lower_loss_is_best():
+    model = classifier()
+    validation = three_classes(9, seed=1)
+    history = tft.fine_tune(
+        model, three_classes(), validation, epochs=0, head_epochs=25, **QUIET
+    )
+    logged = history.history
+    top = max(logged["val_accuracy"])
+    losses = [
+        loss
+        for loss, accuracy in zip(logged["val_loss"], logged["val_accuracy"])
+        if accuracy == top
+    ]
+    assert len(losses) > 1
+    assert history.best["val_loss"] == min(losses)
+    now = model.evaluate(*validation, verbose=0, return_dict=True)
+    assert now["loss"] == pytest.approx(min(losses), abs=1e-5)
+
+
 def test_says_what_it_chose():
     lines = []
     history = tft.fine_tune(

@@ -1,6 +1,5 @@
 """`tftransfer compare`: does transfer pay on these pictures?"""
 
-import json
 import pathlib
 from typing import Annotated
 
@@ -9,7 +8,9 @@ import typer
 from tftransfer.cli import options
 from tftransfer.cli.console import answer
 from tftransfer.cli.console import answer_json
+from tftransfer.cli.console import answer_table
 from tftransfer.cli.console import load_tensorflow
+from tftransfer.cli.console import to_json
 
 
 def compare(
@@ -37,6 +38,8 @@ def compare(
 ) -> None:
     """Compare scratch, linear probe and fine-tuning on held-out pictures."""
     per_class = [_size(text) for text in sizes.split(",")]
+    options.check_folder(folder)
+    options.check_backbone(backbone)
     load_tensorflow()
     from tftransfer import compare as compare_strategies
 
@@ -62,13 +65,14 @@ def compare(
     )
     document = found.to_json()
     if out is not None:
-        text = json.dumps(document, indent=2)
+        text = to_json(document)
         options.written(out / "comparison.json", lambda part: part.write_text(text))
-        document["plot"] = str(found.plot(out / "comparison.png"))
+        plot = options.written(out / "comparison.png", found.plot)
+        document["plot"] = str(plot)
     if json_output:
         answer_json(document)
         return
-    answer(found.table())
+    answer_table(found.table())
     answer(f"\n{found.verdict}")
 
 

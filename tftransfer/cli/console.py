@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import math
 import os
 import sys
 import warnings
@@ -35,19 +36,47 @@ def say(text: str) -> None:
     errors().print(escape(text))
 
 
-def warn(message, category, filename, lineno, file=None, line=None) -> None:
+def warn(message: str | Warning, *_, **__) -> None:
     """Show a warning as one plain line; takes the place of `warnings.showwarning`."""
-    errors().print(f"[yellow]warning:[/] {escape(str(message))}")
+    head, *listed = [part.strip() for part in str(message).splitlines()]
+    text = f"{head} {'; '.join(listed)}".strip()
+    errors().print(f"[yellow]warning:[/] {escape(text)}")
 
 
 def answer(text: str) -> None:
     """Print a result for a person, on stdout."""
-    Console(highlight=False, soft_wrap=True).print(text)
+    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+
+
+def answer_table(markdown: str) -> None:
+    """Print a Markdown table on stdout: drawn on a terminal, as it is elsewhere."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        answer(markdown)
+        return
+    from rich.markdown import Markdown
+
+    console.print(Markdown(markdown))
 
 
 def answer_json(document) -> None:
     """Print a result for machines: one JSON document on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(to_json(document) + "\n")
+
+
+def to_json(document) -> str:
+    """Return JSON text; NaN and infinity, which JSON does not have, become null."""
+    return json.dumps(_finite(document), indent=2, ensure_ascii=False)
+
+
+def _finite(value):
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
 
 
 @contextlib.contextmanager
@@ -60,13 +89,26 @@ def tidy_warnings():
         yield
 
 
+@contextlib.contextmanager
+def working(text: str):
+    """Show that something of unknown length is going on, on a terminal."""
+    console = errors()
+    if not console.is_terminal:
+        yield
+        return
+    with console.status(escape(text)):
+        yield
+
+
 def load_tensorflow() -> None:
-    """Import TensorFlow and Keras, what they chatter held back; takes seconds."""
+    """Import TensorFlow and Keras, their chatter held back; takes seconds."""
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    with _muted_stderr() as console, console.status("Loading TensorFlow"):
+    with _muted_stderr() as console, contextlib.ExitStack() as stack:
+        if console.is_terminal:
+            stack.enter_context(console.status("Loading TensorFlow ..."))
         import tensorflow as tf
 
         tf.config.list_physical_devices()

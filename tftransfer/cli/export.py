@@ -22,10 +22,15 @@ def export(
     json_output: options.Json = False,
 ) -> None:
     """Write a SavedModel: encoded pictures in, labels and scores out."""
+    file = options.model_file(model)
+    if file.is_dir():
+        raise ValueError(
+            f"Expected a .keras file or a folder that holds model.keras. Received: "
+            f"'{file}'. Train one with `tftransfer train`."
+        )
     load_tensorflow()
     from tftransfer.serving import export as write_saved_model
 
-    file = model / "model.keras" if model.is_dir() else model
     result = write_saved_model(file, target, top_k=top_k)
     if json_output:
         answer_json(

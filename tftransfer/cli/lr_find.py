@@ -9,6 +9,7 @@ from tftransfer.cli import options
 from tftransfer.cli.console import answer
 from tftransfer.cli.console import answer_json
 from tftransfer.cli.console import load_tensorflow
+from tftransfer.cli.console import working
 
 
 def lr_find(
@@ -29,6 +30,8 @@ def lr_find(
     json_output: options.Json = False,
 ) -> None:
     """Train with a rising learning rate and suggest one; all layers train."""
+    options.check_folder(folder)
+    options.check_backbone(backbone)
     load_tensorflow()
     import keras
 
@@ -53,9 +56,9 @@ def lr_find(
     model = Classifier(net, classes)
     rates = AdamW(low, multipliers=discriminative_rates(net))
     model.compile(rates, ClassificationLoss(classes))
-    found = find_rate(model, training, low=low, high=high, steps=steps)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    found.plot(out)
+    with working(f"Training {steps} steps at rising learning rates ..."):
+        found = find_rate(model, training, low=low, high=high, steps=steps)
+    options.written(out, found.plot)
     if json_output:
         answer_json(
             {

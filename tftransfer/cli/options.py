@@ -45,6 +45,44 @@ Epochs = Annotated[
 Augment = Annotated[str, typer.Option(help="none, light or strong.")]
 
 
+def check_folder(folder: pathlib.Path) -> None:
+    """Raise unless there is such a folder: a typing error need not await TensorFlow."""
+    if not folder.exists():
+        raise FileNotFoundError(
+            f"Expected a folder of pictures. Received: '{folder}', which does not "
+            f"exist (looked from '{pathlib.Path.cwd()}')."
+        )
+    if not folder.is_dir():
+        raise NotADirectoryError(
+            f"Expected a folder of pictures. Received: '{folder}', which is a file."
+        )
+
+
+def check_backbone(name: str) -> None:
+    """Raise unless the catalogue has such a backbone."""
+    from tftransfer.backbones.catalogue import find_architecture
+
+    find_architecture(name)
+
+
+def model_file(model: pathlib.Path) -> pathlib.Path:
+    """Return the `.keras` file of a run's folder, or `model` itself.
+
+    Raises:
+        FileNotFoundError: When there is nothing at `model`.
+        ValueError: When it is a file of another kind.
+    """
+    what = "a .keras file, a folder of `tftransfer train` or a SavedModel"
+    if not model.exists():
+        raise FileNotFoundError(
+            f"Expected {what}. Received: '{model}', which does not exist."
+        )
+    if model.is_file() and model.suffix not in (".keras", ".h5", ".hdf5"):
+        raise ValueError(f"Expected {what}. Received the file '{model}'.")
+    inside = model / "model.keras"
+    return inside if inside.exists() else model
+
+
 def make_backbone(name: str, *, alpha, weights: str, image_size: int | None):
     """Return the `Backbone` that the options ask for."""
     from tftransfer.backbones import Backbone

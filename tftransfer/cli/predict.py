@@ -30,9 +30,10 @@ def predict(
 
     A picture that cannot be read gets an error of its own; the exit code is then 1.
     """
-    paths = _paths(pictures)
+    file = options.model_file(model)
     load_tensorflow()
-    ask = _saved_model(model) if _is_saved_model(model) else _keras_model(model)
+    paths = _paths(pictures)
+    ask = _saved_model(file) if file.is_dir() else _keras_model(file)
     answers = []
     steps = range(0, len(paths), _BATCH)
     console = errors()
@@ -50,7 +51,7 @@ def predict(
 
 
 def _paths(pictures: list[pathlib.Path]) -> list[str]:
-    from tftransfer.data.scan import picture_files
+    from tftransfer.data.listing import picture_files
 
     found = []
     for path in pictures:
@@ -64,11 +65,7 @@ def _paths(pictures: list[pathlib.Path]) -> list[str]:
     return found
 
 
-def _is_saved_model(path: pathlib.Path) -> bool:
-    return path.is_dir() and not (path / "model.keras").exists()
-
-
-def _keras_model(path: pathlib.Path):
+def _keras_model(file: pathlib.Path):
     """Return a function of paths and top_k that answers by a `.keras` file."""
     import keras
     import numpy as np
@@ -77,7 +74,6 @@ def _keras_model(path: pathlib.Path):
     from tftransfer.data import decode_image
     from tftransfer.serving.served_model import served_model
 
-    file = path / "model.keras" if path.is_dir() else path
     served = served_model(file)
     run = tf.function(lambda x: served.model(x, training=False), reduce_retracing=True)
 
@@ -88,7 +84,7 @@ def _keras_model(path: pathlib.Path):
                 images.append(decode_image(name, image_size=served.image_size))
                 answers.append({"path": name})
             except (OSError, ValueError) as error:
-                answers.append({"path": name, "error": str(error)})
+                answers.append({"path": name, "error": _reason(error)})
         if not images:
             return answers
         scores = run(np.stack(images).astype("float32"))
@@ -131,7 +127,7 @@ def _saved_model(folder: pathlib.Path):
                 answers.append({"path": name})
             except OSError as error:
                 contents.append(b"")
-                answers.append({"path": name, "error": str(error)})
+                answers.append({"path": name, "error": _reason(error)})
         found = signature(image_bytes=tf.constant(contents))
         parts = [found[k].numpy() for k in ("labels", "scores", "error")]
         for entry, labels, scores, error in zip(answers, *parts):
@@ -150,10 +146,12 @@ def _saved_model(folder: pathlib.Path):
     return ask
 
 
-def _line(found: dict) -> str:
-    from rich.markup import escape
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
+
+def _line(found: dict) -> str:
     if "error" in found:
-        return f"{escape(found['path'])}: [red]error:[/] {escape(found['error'])}"
+        return f"{found['path']}: error: {found['error']}"
     shown = ", ".join(f"{p['label']} {p['score']:.1%}" for p in found["predictions"])
-    return f"{escape(found['path'])}: {escape(shown)}"
+    return f"{found['path']}: {shown}"

@@ -1,5 +1,9 @@
 """Training as a rich bar per phase on a terminal, as a line per epoch elsewhere."""
 
+import contextlib
+from collections.abc import Iterator
+
+from rich.markup import escape
 from rich.progress import BarColumn
 from rich.progress import MofNCompleteColumn
 from rich.progress import Progress
@@ -8,49 +12,66 @@ from rich.progress import TimeRemainingColumn
 
 from tftransfer.cli.console import errors
 
+_BETWEEN = "reading pictures ..."
 
-def training_bar():
-    """Return a Keras callback that shows the progress of `fit` on stderr."""
+
+@contextlib.contextmanager
+def training_bar(*, lines: bool = True) -> Iterator:
+    """Yield a Keras callback that shows `fit` on stderr; off the screen at the end.
+
+    Between two `fit`s the bar has no length: the features of a frozen backbone are
+    computed there.
+
+    Args:
+        lines: Whether each epoch also leaves a line of its numbers.
+    """
+    console = errors()
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        yield _callback(bar, lines)
+
+
+def _callback(bar: Progress, lines: bool):
     import keras
 
     class TrainingBar(keras.callbacks.Callback):
-        """One bar per `fit`, in steps, with the last epoch's numbers."""
+        """Steps on `bar`, and maybe a line of numbers after each epoch."""
+
+        def __init__(self):
+            super().__init__()
+            self.task = bar.add_task(_BETWEEN, total=None)
 
         def on_train_begin(self, logs=None):
-            self.console = errors()
-            self.bar = Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TimeRemainingColumn(),
-                console=self.console,
-                disable=not self.console.is_terminal,
-            )
-            self.bar.start()
+            backbone = getattr(self.model, "backbone", self.model)
+            self.phase = "layers" if backbone.trainable_variables else "head"
             epochs, steps = self.params["epochs"], self.params["steps"]
             total = None if steps is None else epochs * steps
-            self.task = self.bar.add_task("training", total=total)
+            bar.reset(self.task, total=total, description=f"training {self.phase}")
 
         def on_epoch_begin(self, epoch, logs=None):
-            steps = self.params["steps"] or 0
-            self.bar.update(self.task, completed=epoch * steps)
+            bar.update(self.task, completed=epoch * (self.params["steps"] or 0))
 
         def on_train_batch_end(self, batch, logs=None):
-            self.bar.advance(self.task)
+            bar.advance(self.task)
 
         def on_epoch_end(self, epoch, logs=None):
+            if not lines:
+                return
             numbers = ", ".join(
                 f"{name} {value:.4f}" for name, value in (logs or {}).items()
             )
-            text = f"epoch {epoch + 1}/{self.params['epochs']}: {numbers}"
-            self.bar.console.print(text)
+            text = f"{self.phase}, epoch {epoch + 1}/{self.params['epochs']}: {numbers}"
+            bar.console.print(escape(text))
 
         def on_train_end(self, logs=None):
-            self.bar.stop()
-
-        def stop(self):
-            """Take the bar off the screen after an interrupt."""
-            if hasattr(self, "bar"):
-                self.bar.stop()
+            bar.reset(self.task, total=None, description=_BETWEEN)
 
     return TrainingBar()

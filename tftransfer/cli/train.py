@@ -1,6 +1,5 @@
 """`tftransfer train`: a folder of pictures to a model, a report and a model card."""
 
-import json
 import pathlib
 from typing import Annotated
 
@@ -11,6 +10,8 @@ from tftransfer.cli.console import answer
 from tftransfer.cli.console import answer_json
 from tftransfer.cli.console import load_tensorflow
 from tftransfer.cli.console import say
+from tftransfer.cli.console import to_json
+from tftransfer.cli.console import working
 from tftransfer.cli.guard import Interrupted
 from tftransfer.cli.options import written
 
@@ -40,7 +41,8 @@ def train(
         int | None, typer.Option(help="Epochs without a better one before it ends.")
     ] = None,
     mixed_precision: Annotated[
-        bool, typer.Option(help="float16 where it is safe; for GPUs.")
+        bool,
+        typer.Option("--mixed-precision", help="float16 where it is safe; for GPUs."),
     ] = False,
     validation_split: options.ValidationSplit = 0.2,
     seed: options.Seed = 0,
@@ -60,15 +62,15 @@ def train(
     """
     if class_weight not in (None, "balanced"):
         raise typer.BadParameter(f"--class-weight is 'balanced', not '{class_weight}'.")
+    options.check_folder(folder)
+    options.check_backbone(backbone)
     out = out or pathlib.Path("runs") / folder.resolve().name
     settings = {
-        "folder": str(folder),
         "backbone": backbone,
         "alpha": alpha,
         "weights": weights,
         "image size": image_size,
         "batch size": batch_size,
-        "augmentation": augment,
         "class weight": class_weight,
         "mixed precision": mixed_precision,
         "validation split": validation_split,
@@ -77,6 +79,10 @@ def train(
     load_tensorflow()
     import keras
 
+    from tftransfer.cli.run_folder import claim
+    from tftransfer.cli.run_folder import pictures_digest
+
+    target = _free_version(export_to)
     if mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
     keras.utils.set_random_seed(seed)
@@ -90,6 +96,8 @@ def train(
         validation_split=validation_split,
         seed=seed,
     )
+    digest = pictures_digest(folder, training, validation)
+    claim(out / "checkpoint", settings | {"digest of the pictures": digest})
     say(
         f"{len(training.paths)} training and {len(validation.paths)} validation "
         f"pictures of {len(training.class_names)} classes."
@@ -107,40 +115,52 @@ def train(
         class_weight=_weights(training, class_weight),
         patience=patience,
     )
-    results = _write(out, model, history, training, validation, settings)
-    if export_to is not None:
+    settings = {"folder": str(folder), "augmentation": augment} | settings
+    with working("Measuring on the validation pictures, writing the report ..."):
+        results = _write(out, model, history, training, validation, settings)
+    if target is not None:
         from tftransfer.serving import export
 
-        results["files"]["saved_model"] = str(export(model, export_to).path)
+        results["files"]["saved_model"] = str(export(model, target).path)
     _answer(results, json_output)
+
+
+def _free_version(export_to: pathlib.Path | None) -> pathlib.Path | None:
+    """Return the folder to export to; raises now rather than after the training."""
+    if export_to is None:
+        return None
+    from tftransfer.serving.versions import version_folder
+
+    return version_folder(export_to)
 
 
 def _fitted(net, training, validation, out: pathlib.Path, **fine_tune_options):
     from tftransfer.cli.progress import training_bar
+    from tftransfer.cli.run_folder import has_epochs
     from tftransfer.finetune import Classifier
     from tftransfer.finetune import fine_tune
 
     names = list(training.class_names)
     model = Classifier(net, len(names), class_names=names)
-    bar = training_bar()
     try:
-        history = fine_tune(
-            model,
-            training,
-            validation,
-            checkpoint=out / "checkpoint",
-            callbacks=[bar],
-            verbose=0,
-            say=say,
-            **fine_tune_options,
-        )
+        with training_bar() as bar:
+            history = fine_tune(
+                model,
+                training,
+                validation,
+                checkpoint=out / "checkpoint",
+                callbacks=[bar],
+                verbose=0,
+                say=say,
+                **fine_tune_options,
+            )
     except KeyboardInterrupt as error:
-        bar.stop()
-        if not (out / "checkpoint" / "state.json").exists():
+        if not has_epochs(out / "checkpoint"):
             raise Interrupted("No epoch was finished; nothing was kept.") from error
-        path = save_model(model, out / "model.keras")
+        path = written(out / "model.keras", model.save)
         raise Interrupted(
-            f"The best finished epoch is in '{path}'. The same command goes on."
+            f"The best finished epoch is in '{path}'. The same command goes on from "
+            f"'{out / 'checkpoint'}'."
         ) from error
     return model, history
 
@@ -166,21 +186,20 @@ def _write(out, model, history, training, validation, settings) -> dict:
     evaluation = evaluate_classifier(model, validation)
     plan = dataclasses.asdict(history.plan)
     settings = {k: v for k, v in (settings | plan).items() if v is not None}
+    shared = {"settings": settings, "title": f"Classifier of {out.resolve().name}"}
+    report = {"history": history, "train": training, **shared}
     files = {
-        "model": save_model(model, out / "model.keras"),
-        "report": out / "report.html",
-        "model_card": out / "model_card.md",
+        "model": written(out / "model.keras", model.save),
+        "report": written(
+            out / "report.html",
+            lambda part: write_report(part, model, evaluation=evaluation, **report),
+        ),
+        "model_card": written(
+            out / "model_card.md",
+            lambda part: write_model_card(part, model, evaluation, **shared),
+        ),
         "results": out / "results.json",
     }
-    write_report(
-        files["report"],
-        model,
-        history=history,
-        settings=settings,
-        train=training,
-        evaluation=evaluation,
-    )
-    write_model_card(files["model_card"], model, evaluation, settings=settings)
     results = {
         "accuracy": evaluation.accuracy,
         "interval": list(evaluation.interval),
@@ -192,18 +211,9 @@ def _write(out, model, history, training, validation, settings) -> dict:
         "environment": environment(),
         "files": {name: str(path) for name, path in files.items()},
     }
-    text = json.dumps(results, indent=2, ensure_ascii=False)
+    text = to_json(results)
     written(files["results"], lambda part: part.write_text(text, encoding="utf-8"))
     return results
-
-
-def save_model(model, path: pathlib.Path) -> pathlib.Path:
-    """Save a `.keras` file so that no half one is ever seen."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{path.name}")
-    model.save(part)
-    part.replace(path)
-    return path
 
 
 def _answer(results: dict, as_json: bool) -> None:

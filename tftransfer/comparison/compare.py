@@ -4,12 +4,11 @@ import time
 from collections.abc import Sequence
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
 from tftransfer.comparison.result import Comparison
 from tftransfer.comparison.strategies import STRATEGIES
 from tftransfer.comparison.strategies import Task
+from tftransfer.core.progress import progress_bar
 from tftransfer.core.validation import check_one_of
 from tftransfer.data import as_dataset
 from tftransfer.data import source_of
@@ -89,7 +88,7 @@ def compare(
     # Grouped by size and strategy, as the tables are.
     runs = [(n, name, s) for n in sizes for name in strategies for s in seeds]
     rows = []
-    with Progress(console=Console(stderr=True), disable=not progress) as bar:
+    with progress_bar(progress, transient=False) as bar:
         shown = bar.add_task("comparing", total=len(runs))
         for per_class, strategy, seed in runs:
             bar.update(shown, description=f"{strategy}, seed {seed}")

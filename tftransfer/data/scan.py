@@ -12,9 +12,8 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from rich.console import Console
-from rich.progress import Progress
 
+from tftransfer.core.progress import progress_bar
 from tftransfer.core.validation import check_one_of
 from tftransfer.data.decode import SUFFIXES
 from tftransfer.data.decode import decode_bytes
@@ -193,7 +192,7 @@ def _some(names: list[str]) -> str:
 
 def _verified(paths: list[str], on_error: str, progress: bool) -> list:
     """Return (reason or None, digest of the bytes) per path, decoded in parallel."""
-    bar = Progress(console=Console(stderr=True), transient=True, disable=not progress)
+    bar = progress_bar(progress)
     with bar, ThreadPoolExecutor(max(2, os.cpu_count() or 2)) as pool:
         results = []
         found = pool.map(lambda path: _verify(path, on_error), paths)

@@ -7,10 +7,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import ops
-from rich.console import Console
-from rich.progress import Progress
 
 from tftransfer.core.fingerprint import model_digest
+from tftransfer.core.progress import progress_bar
 from tftransfer.core.registration import register
 from tftransfer.core.validation import check_one_of
 from tftransfer.core.validation import nearest
@@ -183,7 +182,7 @@ class FeatureExtractor(keras.Model):
             return [l2_normalize(r) for r in rows] if self.normalize else rows
 
         found = 0
-        with _progress_bar(progress) as bar:
+        with progress_bar(progress) as bar:
             task = bar.add_task("features", total=batches.steps)
             for rows in map_in_order(compute, batches):
                 found += len(rows[0])
@@ -228,12 +227,6 @@ class FeatureExtractor(keras.Model):
             config["backbone"], custom_objects
         )
         return cls(**{**config, "backbone": backbone})
-
-
-def _progress_bar(shown: bool) -> Progress:
-    console = Console(stderr=True)
-    seen = console.is_terminal or console.is_jupyter
-    return Progress(console=console, transient=True, disable=not (shown and seen))
 
 
 def _endpoint_names(backbone, endpoint) -> list[str]:

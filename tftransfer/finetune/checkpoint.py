@@ -7,6 +7,8 @@ import pathlib
 import keras
 from keras import ops
 
+_SCORES = ("val_accuracy", "val_loss")
+
 
 class RunState:
     """The last finished epoch and the best one, in a folder; or the best in memory.
@@ -97,14 +99,10 @@ class RunState:
         for key, value in logs.items():
             self.values["history"].setdefault(key, []).append(float(value))
         self.values |= {"phase": phase, "epoch": epoch}
-        score = logs.get("val_accuracy")
-        best = self.values.get("best")
-        better = score is not None and (
-            best is None or float(score) > best["val_accuracy"]
-        )
+        better = _is_better(logs, self.values.get("best"))
         if better:
-            found = {"phase": phase, "epoch": epoch, "val_accuracy": float(score)}
-            self.values["best"] = found
+            found = {name: float(logs[name]) for name in _SCORES}
+            self.values["best"] = {"phase": phase, "epoch": epoch, **found}
         if self.folder is not None:
             self._write(model, better)
         elif better:
@@ -130,6 +128,18 @@ class RunState:
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1))
         os.replace(part, self._file)
+
+
+def _is_better(logs: dict, best: dict | None) -> bool:
+    """Say whether an epoch beats the best one: by accuracy, then by loss.
+
+    A small validation set gives many epochs the same accuracy; the first of them is
+    often the least sure of itself.
+    """
+    if not set(_SCORES) <= set(logs):
+        return False
+    accuracy, loss = (float(logs[name]) for name in _SCORES)
+    return best is None or (accuracy, -loss) > (best["val_accuracy"], -best["val_loss"])
 
 
 def _seed_states(model: keras.Model) -> list:

@@ -50,7 +50,8 @@ def fine_tune(
 ) -> keras.callbacks.History:
     """Train the head on frozen features, then the backbone at lower rates.
 
-    With validation data the weights of the best epoch are kept, else the last ones.
+    With validation data the weights of the best epoch are kept (by accuracy, of equals
+    by loss), else the last ones.
     What is left at None is chosen from the size of the data and said.
 
     Args:
@@ -77,8 +78,8 @@ def fine_tune(
             those without it, bit by bit in float32.
         cache_dtype: "float16" halves the room of cached activations; the result is
             then no longer equal to that without a cache.
-        patience: Epochs without a better validation accuracy after which the second
-            phase ends; None runs all of them.
+        patience: Epochs without a better one (by validation accuracy, then loss) after
+            which the second phase ends; None runs all of them.
         checkpoint: Folder for the run's state: the same call after a killed process
             goes on from the last finished epoch and ends on the same weights. None
             keeps nothing.

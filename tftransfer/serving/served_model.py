@@ -2,12 +2,12 @@
 
 import dataclasses
 import os
-import pathlib
 
 import keras
 import numpy as np
 
 from tftransfer.core import check_image_shape
+from tftransfer.loading import load_model
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +53,7 @@ def served_model(
         FileNotFoundError: When `model` is a path that does not exist.
     """
     if isinstance(model, str | os.PathLike):
-        model = _load(pathlib.Path(model))
+        model = load_model(model, compile=False)
     names = labels if labels is not None else getattr(model, "class_names", None)
     model = getattr(model, "deployed", model)
     size = _image_size(model, image_size)
@@ -69,15 +69,6 @@ def served_model(
     return ServedModel(
         model, _labels(names, outputs.shape[1]), size, _is_softmax(outputs)
     )
-
-
-def _load(path: pathlib.Path) -> keras.Model:
-    if not path.exists():
-        raise FileNotFoundError(
-            f"Expected the path of a saved `.keras` model. Received: '{path}', which "
-            "does not exist."
-        )
-    return keras.saving.load_model(path, compile=False)
 
 
 def _image_size(model: keras.Model, image_size: int | None) -> int:
