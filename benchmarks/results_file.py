@@ -52,4 +52,4 @@ def write(name: str, raw: dict, table: str) -> None:
     (FOLDER / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n")
     facts = ", ".join(f"{key} {value}" for key, value in where.items())
     (FOLDER / f"{name}.md").write_text(f"{table}\n\nMeasured with: {facts}.\n")
-    print(table)
+    print(table, flush=True)

@@ -42,27 +42,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3)
     arguments = parser.parse_args()
-    raw, means = {}, {}
-    lines = [
-        "| data | test pictures | from scratch | linear probe | fine-tuned |",
-        "|---|---|---|---|---|",
-    ]
+    raw, means, rows = {}, {}, []
     for name, per_class in TASKS:
         found = measure(name, per_class, arguments.seeds)
         title = name if per_class is None else f"{name}, {per_class} per class"
         raw[title] = found.to_json()
         means[title] = {c["strategy"]: c["mean"] for c in found.summary()}
         cells = found.table().splitlines()[-1].split("|")[2:-1]
-        lines.append(f"| {title} | {found.test_pictures} |{'|'.join(cells)}|")
-        print(lines[-1], flush=True)
-    gains = [means[n]["fine_tune"] - means[n]["probe"] for n, size in TASKS if not size]
-    lines += [
+        rows.append(f"| {title} | {found.test_pictures} |{'|'.join(cells)}|")
+        # After each task: a killed run keeps what it has measured.
+        write("transfer", raw, table(rows, means, arguments.seeds))
+
+
+def table(rows: list[str], means: dict[str, dict], seeds: int) -> str:
+    """Return the table and the gain of fine-tuning over the full sets in it."""
+    gains = [m["fine_tune"] - m["probe"] for t, m in means.items() if "," not in t]
+    lines = [
+        "| data | test pictures | from scratch | linear probe | fine-tuned |",
+        "|---|---|---|---|---|",
+        *rows,
         "",
-        f"Mean and standard deviation over {arguments.seeds} seeds. Fine-tuning minus "
-        f"probe, mean of the two full sets: {100 * sum(gains) / len(gains):+.2f} "
-        "points.",
+        f"Mean and standard deviation over {seeds} seeds. Fine-tuning minus probe, "
+        f"mean of the full sets: {100 * sum(gains) / len(gains):+.2f} points.",
     ]
-    write("transfer", raw, "\n".join(lines))
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -18,9 +18,8 @@ def test_lists_every_architecture_of_keras_applications():
 
 
 @pytest.mark.parametrize("row", APPLICATIONS, ids=lambda row: row.name)
-def test_parameters_and_size_are_those_of_the_net(row):
-    with keras.StatelessScope(initialize_variables=False):  # no memory for weights
-        net = getattr(keras.applications, row.application)(weights=None)
+def test_parameters_and_size_are_those_of_the_net(row, weightless):
+    net = getattr(keras.applications, row.application)(weights=None)
     assert net.count_params() == row.parameters
     assert net.input_shape[1] in (row.image_size, None)
 

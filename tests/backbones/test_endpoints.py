@@ -20,10 +20,9 @@ WHOLE_SIGNAL = (
 
 
 @pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *case[1]]))
-def backbone(request):
+def backbone(request, weightless):
     name, options = request.param
-    with keras.StatelessScope(initialize_variables=False):  # no memory for weights
-        return Backbone(name, weights=None, **options)
+    return Backbone(name, weights=None, **options)
 
 
 def test_strides_kinds_and_order(backbone):
@@ -52,19 +51,17 @@ def test_the_table_names_every_architecture():
     assert set(ARCHITECTURES) <= set(ENDPOINTS)
 
 
-def test_names_do_not_depend_on_what_was_built_before():
+def test_names_do_not_depend_on_what_was_built_before(weightless):
     def layer_names():
         net = Backbone("inceptionv3", weights=None, input_shape=(75, 75, 3))
         return [layer.name for layer in net.layers], [v.path for v in net.variables]
 
-    with keras.StatelessScope(initialize_variables=False):
-        first = layer_names()
-        keras.layers.Activation("relu")
-        assert layer_names() == first
+    first = layer_names()
+    keras.layers.Activation("relu")
+    assert layer_names() == first
 
 
-def test_layers_made_later_do_not_clash():
-    with keras.StatelessScope(initialize_variables=False):
-        net = Backbone("inceptionv3", weights=None, input_shape=(75, 75, 3))
-        tail = keras.layers.Activation("relu")(net.output)
-        keras.Model(net.input, tail)
+def test_layers_made_later_do_not_clash(weightless):
+    net = Backbone("inceptionv3", weights=None, input_shape=(75, 75, 3))
+    tail = keras.layers.Activation("relu")(net.output)
+    keras.Model(net.input, tail)
