@@ -134,8 +134,8 @@ def test_one_cycle_rises_and_falls():
     assert rates[0] == pytest.approx(1 / 25)
     assert rates[25] == pytest.approx(1.0)
     assert rates[100] == pytest.approx(1e-4, rel=1e-2)
-    assert all(a <= b for a, b in itertools.pairwise(rates))
-    assert all(a >= b for a, b in itertools.pairwise(rates))
+    assert all(a <= b for a, b in itertools.pairwise(rates[:26]))
+    assert all(a >= b for a, b in itertools.pairwise(rates[25:]))
 
 
 @pytest.mark.parametrize(
