@@ -30,6 +30,7 @@ _SUBPACKAGES = (
     "comparison",
     "core",
     "data",
+    "distribute",
     "features",
     "finetune",
     "losses",

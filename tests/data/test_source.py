@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tftransfer.data import as_dataset
+from tftransfer.data import augmentation
 from tftransfer.data import source_of
 
 
@@ -74,3 +75,37 @@ def test_a_subset_keeps_labels_and_settings():
 def test_a_mapped_dataset_has_no_source():
     with pytest.raises(TypeError, match="unknown origin"):
         source_of(numbers().map(lambda x, y: (x, y)))
+
+
+@pytest.mark.parametrize("of", [2, 3])
+def test_parts_make_up_the_batches(of):
+    data = numbers(seed=5).source.epochs(1, 3)
+    parts = [read(data.part(of, range(i, i + 1))) for i in range(of)]
+    joined = [flat(pieces) for pieces in zip(*parts)]
+    assert joined == read(data)
+    assert int(data.part(of, range(1)).cardinality()) == 6
+    # A worker with two replicas reads two parts of each batch in turn.
+    both = read(data.part(of, range(2)))
+    assert both == flat(zip(parts[0], parts[1]))
+
+
+def test_parts_of_a_batch_smaller_than_their_number_are_empty():
+    data = numbers(count=5, shuffle=False)
+    assert read(data.part(2, range(1)))[-1] == []
+    assert read(data.part(2, range(1, 2)))[-1] == [4]
+
+
+def test_parts_of_a_dataset_change_from_reading_to_reading_alike():
+    workers = [numbers().part(2, range(i, i + 1)) for i in range(2)]
+    readings = [[read(worker) for worker in workers] for _ in range(2)]
+    for pieces in readings:
+        assert sorted(flat(flat(pieces))) == list(range(10))
+    assert readings[0] != readings[1]
+
+
+@pytest.mark.parametrize("mix", [None, "mixup", "cutmix"])
+def test_empty_parts_pass_augmentation(mix):
+    augmenter = augmentation("strong", mix=mix, num_classes=5)
+    data = augmenter.apply(numbers(count=5, shuffle=False))
+    images, _ = list(data.part(2, range(1)))[-1]
+    assert images.shape == (0, 8, 8, 3)

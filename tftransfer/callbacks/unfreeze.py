@@ -32,6 +32,8 @@ class UnfreezeGradually(keras.callbacks.Callback):
         ACL 2018, arXiv:1801.06146, section 3.3.
     """
 
+    every_worker = True  # which layers train is no variable that the chief could share
+
     def __init__(
         self, every: int = 1, *, first: int | None = None, stop: str | None = None
     ):

@@ -12,6 +12,9 @@ from keras import ops
 from keras.src.losses.loss import unscale_loss_for_distribution
 
 from tftransfer.core.live_trainable import LiveTrainable
+from tftransfer.core.replicas import ReplicatedSteps
+from tftransfer.core.replicas import replica_share
+from tftransfer.core.workers import WorkerFit
 
 
 class _Untracked:
@@ -21,7 +24,7 @@ class _Untracked:
         self.value = value
 
 
-class TransferModel(LiveTrainable, keras.Model):
+class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     """Base of every method: total = task loss + sum over terms of weight * term.
 
     A method implements
@@ -138,7 +141,9 @@ class TransferModel(LiveTrainable, keras.Model):
             )
         metrics = {metric.name: metric for metric in self._term_metrics}
         for name, value in terms.items():
-            metrics[f"{name}_loss"].update_state(unscale_loss_for_distribution(value))
+            metrics[f"{name}_loss"].update_state(
+                unscale_loss_for_distribution(value), sample_weight=replica_share()
+            )
             weight = ops.cast(self.term_weights[name], value.dtype)
             total = total + ops.cast(weight * value, total.dtype)
         return total

@@ -6,6 +6,7 @@ place of pictures), or on a part of the data.
 """
 
 import dataclasses
+import itertools
 import math
 
 import numpy as np
@@ -59,12 +60,16 @@ class Source:
             epoch = epoch.take(1)
         else:
             epoch = tf.data.Dataset.range(1)
-        return self._described(self._batches(epoch, self.steps))
+        data = self._described(self._batches(epoch, self.steps))
+        data.part = lambda of, which: self._parts(_counted(), self.steps, of, which)
+        return data
 
     def epochs(self, start: int, stop: int) -> tf.data.Dataset:
         """Return epochs `start` to `stop - 1`, one after the other, as one dataset."""
-        numbers = tf.data.Dataset.range(start, stop)
-        return self._described(self._batches(numbers, self.steps * (stop - start)))
+        numbers, steps = tf.data.Dataset.range(start, stop), self.steps * (stop - start)
+        data = self._described(self._batches(numbers, steps))
+        data.part = lambda of, which: self._parts(numbers, steps, of, which)
+        return data
 
     def subset(self, indices) -> "Source":
         """Return the source of the pictures at `indices`."""
@@ -77,12 +82,34 @@ class Source:
         """Return a copy with other attributes."""
         return dataclasses.replace(self, **changes)
 
+    def _parts(self, epochs, steps: int, of: int, which: range) -> tf.data.Dataset:
+        """Return parts `which` of `of` of every batch: what one worker reads.
+
+        Augmentation draws for each part alone, so that a run with several workers is
+        another one than with a single worker, of the same kind.
+        """
+
+        def parts(seed, chosen):
+            rows = tf.size(chosen)
+            pieces = [chosen[rows * i // of : rows * (i + 1) // of] for i in which]
+            seeds = [tf.random.experimental.stateless_fold_in(seed, i) for i in which]
+            ragged = tf.RaggedTensor.from_row_lengths(
+                tf.concat(pieces, axis=0), [tf.size(piece) for piece in pieces]
+            )
+            each = tf.data.Dataset.from_tensor_slices((tf.stack(seeds), ragged))
+            return each.map(lambda seed, piece: (seed, piece))
+
+        order = epochs.flat_map(self._order).flat_map(parts)
+        return self._loaded(order, steps * len(which), self._augmented_part)
+
     def _batches(self, epochs: tf.data.Dataset, steps: int) -> tf.data.Dataset:
-        data = epochs.flat_map(self._order)
-        data = data.map(self._load, num_parallel_calls=2, deterministic=True)
+        return self._loaded(epochs.flat_map(self._order), steps, self.augmentation)
+
+    def _loaded(self, order: tf.data.Dataset, steps: int, augment) -> tf.data.Dataset:
+        data = order.map(self._load, num_parallel_calls=2, deterministic=True)
         if self.augmentation is not None:
             data = data.map(
-                self.augmentation, num_parallel_calls=tf.data.AUTOTUNE
+                augment, num_parallel_calls=tf.data.AUTOTUNE
             )  # deterministic: the seed travels with the batch
         elif self.labels is not None:
             data = data.map(lambda seed, x, y: (x, y))
@@ -90,6 +117,17 @@ class Source:
             data = data.map(lambda seed, x: x)
         data = data.apply(tf.data.experimental.assert_cardinality(steps))
         return data.prefetch(2)
+
+    def _augmented_part(self, seed: tf.Tensor, *values):
+        """Augment a part that may have no rows, which Keras' layers refuse."""
+        rows = tf.shape(values[0])[0]
+
+        def padded(value):
+            missing = [[0, tf.maximum(0, 1 - rows)], *[[0, 0]] * (value.shape.rank - 1)]
+            return tf.pad(value, missing)
+
+        found = self.augmentation(seed, *map(padded, values))
+        return tf.nest.map_structure(lambda value: value[:rows], found)
 
     def _order(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """Return (seed, indices) of every batch of an epoch."""
@@ -117,8 +155,12 @@ class Source:
         return (seed, *values)
 
     def _fetch(self, indices: np.ndarray) -> list[np.ndarray]:
-        values, fine = self.pictures.fetch(indices)
-        if not fine.any():
+        if len(indices):
+            values, fine = self.pictures.fetch(indices)
+        else:  # a worker's part of a last batch
+            values = np.zeros((0, *self.pictures.shape), self.pictures.dtype)
+            fine = np.zeros(0, bool)
+        if not fine.any() and len(fine):
             # An empty batch would make batch normalization's averages NaN.
             raise ValueError(
                 f"Expected readable pictures. Received: a batch of {len(fine)} without "
@@ -137,6 +179,19 @@ class Source:
         dataset.class_names = self.class_names
         dataset.image_size = self.image_size
         return dataset
+
+
+def _counted() -> tf.data.Dataset:
+    """Return a dataset of one number: how often it was read before.
+
+    Unlike a random number it is the same on all workers, whatever their seeds.
+    """
+    readings = itertools.count()
+    return tf.data.Dataset.range(1).map(
+        lambda _: tf.ensure_shape(
+            tf.numpy_function(lambda: np.int64(next(readings)), [], tf.int64), ()
+        )
+    )
 
 
 def source_of(dataset) -> Source:

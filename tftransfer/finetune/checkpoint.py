@@ -7,6 +7,12 @@ import pathlib
 import keras
 from keras import ops
 
+from tftransfer.core.workers import follow_chief
+from tftransfer.core.workers import is_chief
+from tftransfer.core.workers import is_multi_worker
+from tftransfer.core.workers import object_from_chief
+from tftransfer.core.workers import outside_scopes
+
 _SCORES = ("val_accuracy", "val_loss")
 
 
@@ -20,17 +26,38 @@ class RunState:
         folder: Where to keep it; made when absent. None: nothing is written, and only
             the best epoch's weights are kept, in memory.
         settings: What defines the run. A folder of another run is refused.
+        strategy: The model's `tf.distribute` strategy. Of several workers the chief
+            alone reads and writes the folder; the others get what it read.
 
     Raises:
         ValueError: When the folder holds the state of a run with other settings.
     """
 
-    def __init__(self, folder: str | os.PathLike | None, settings: dict):
+    def __init__(self, folder: str | os.PathLike | None, settings: dict, strategy=None):
         self.values = {"settings": settings, "phase": 0, "epoch": 0, "history": {}}
         self.folder = None if folder is None else pathlib.Path(folder)
         self._best_weights = None
-        if self.folder is None:
-            return
+        self._shared = self.folder is not None and is_multi_worker(strategy)
+        if self._shared:
+            self._read_together(settings, strategy)
+        elif self.folder is not None:
+            self._read(settings)
+
+    def _read_together(self, settings, strategy):
+        problem = None
+        if is_chief(strategy):
+            try:
+                self._read(settings)
+            except (OSError, ValueError) as error:
+                problem = str(error)
+        else:
+            self.folder = None
+        # An error is carried too: the others would wait for ever.
+        self.values, problem = object_from_chief(strategy, [self.values, problem])
+        if problem:
+            raise ValueError(problem)
+
+    def _read(self, settings):
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file = self.folder / "state.json"
         if self._file.exists():
@@ -71,9 +98,13 @@ class RunState:
             weights_only: Whether the optimizer stays as it is: a new phase begins.
         """
         fresh = [ops.convert_to_numpy(v) for v in model.optimizer.variables]
-        model.load_weights(self.folder / self.values["weights"])
-        for state, value in zip(_seed_states(model), self.values["seeds"], strict=True):
-            state.assign(value)
+        if self.folder is not None:
+            self._load(model, self.values["weights"])
+            seeds = zip(_seed_states(model), self.values["seeds"], strict=True)
+            for state, value in seeds:
+                state.assign(value)
+        if self._shared:
+            follow_chief(model)
         if weights_only:
             for variable, value in zip(model.optimizer.variables, fresh, strict=True):
                 variable.assign(value)
@@ -81,11 +112,17 @@ class RunState:
     def restore_best(self, model: keras.Model) -> dict | None:
         """Load the best epoch's weights; returns what it was, or None when unknown."""
         best = self.values.get("best")
-        if best and self.folder is None:
+        if best and self.folder is not None:
+            self._load(model, self.values["best_file"])
+        elif best and not self._shared:
             model.set_weights(self._best_weights)
-        elif best:
-            model.load_weights(self.folder / self.values["best_file"])
+        if best and self._shared:
+            follow_chief(model)
         return best
+
+    def _load(self, model: keras.Model, name: str) -> None:
+        with outside_scopes():
+            model.load_weights(self.folder / name)
 
     def save_epoch(self, model, phase: int, epoch: int, logs: dict) -> None:
         """Keep the state after a finished epoch.
@@ -105,6 +142,8 @@ class RunState:
             self.values["best"] = {"phase": phase, "epoch": epoch, **found}
         if self.folder is not None:
             self._write(model, better)
+        elif self._shared:
+            self.values["weights"] = _weights_name(self.values)  # the chief writes it
         elif better:
             self._best_weights = model.get_weights()
 
@@ -112,7 +151,7 @@ class RunState:
         """Write weights, optimizer and state; remove the files that they replace."""
         values = self.values
         old = {values.get("weights"), values.get("best_file")} - {None}
-        name = f"phase{values['phase']}-epoch{values['epoch']}.weights.h5"
+        name = _weights_name(values)
         part = self.folder / f"part-{name}"
         model.save_weights(part)
         os.replace(part, self.folder / name)
@@ -128,6 +167,10 @@ class RunState:
         part = self._file.with_suffix(".part")
         part.write_text(json.dumps(self.values, indent=1))
         os.replace(part, self._file)
+
+
+def _weights_name(values: dict) -> str:
+    return f"phase{values['phase']}-epoch{values['epoch']}.weights.h5"
 
 
 def _is_better(logs: dict, best: dict | None) -> bool:
@@ -156,6 +199,8 @@ class SaveEpoch(keras.callbacks.Callback):
         patience: Epochs without a better validation accuracy after which to stop; None
             never stops.
     """
+
+    every_worker = True  # each keeps count; the chief's alone writes
 
     def __init__(self, state: RunState, phase: int, patience: int | None = None):
         super().__init__()

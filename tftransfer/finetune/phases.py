@@ -96,16 +96,17 @@ class Run:
         if number == DEEPER and plan.rate_decay < 1:
             rates = discriminative_rates(self.model.backbone, plan.rate_decay)
         peak = plan.head_rate if number == HEAD else plan.rate
-        self.model.compile(
-            AdamW(
-                OneCycle(peak, total_steps=epochs * plan.steps),
-                weight_decay=plan.weight_decay,
-                multipliers=rates,
-            ),
-            loss=ClassificationLoss(self.model.num_classes, plan.smoothing),
-            metrics=[LabelAccuracy()],
-        )
-        self.model.build_optimizer()
+        with self.model.distribute_strategy.scope():
+            self.model.compile(
+                AdamW(
+                    OneCycle(peak, total_steps=epochs * plan.steps),
+                    weight_decay=plan.weight_decay,
+                    multipliers=rates,
+                ),
+                loss=ClassificationLoss(self.model.num_classes, plan.smoothing),
+                metrics=[LabelAccuracy()],
+            )
+            self.model.build_optimizer()
 
     def _cached(self, stack, train, validation, cache, cache_dtype):
         """Swap pictures for the activations of the frozen trunk where that is right."""

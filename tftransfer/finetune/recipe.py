@@ -10,6 +10,7 @@ import os
 import keras
 
 from tftransfer.core import check_one_of
+from tftransfer.core.workers import is_chief
 from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
 from tftransfer.data.augment import PRESETS
@@ -138,9 +139,12 @@ def fine_tune(
         weight_decay=weight_decay,
         smoothing=label_smoothing,
     )
+    if not is_chief(model.distribute_strategy):
+        say = None
     if say is not None:
         say(plan.describe())
-    state = RunState(checkpoint, {**dataclasses.asdict(plan), "augment": augment})
+    settings = {**dataclasses.asdict(plan), "augment": augment}
+    state = RunState(checkpoint, settings, model.distribute_strategy)
     if state.resumed and say is not None:
         say(f"fine_tune: goes on from '{checkpoint}', {state.describe()}.")
     fit_options = {

@@ -1,0 +1,184 @@
+"""Jobs of several real processes on loopback against one device."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+class Job:
+    """Processes of tests/distribute/job.py, one per worker."""
+
+    def __init__(self, task, folder, workers):
+        folder.mkdir(exist_ok=True)
+        self.folder = folder
+        addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
+        self.processes = []
+        for index in range(workers):
+            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+            environment.pop("TF_CONFIG", None)
+            if workers > 1:
+                config = {
+                    "cluster": {"worker": addresses},
+                    "task": {"type": "worker", "index": index},
+                }
+                environment["TF_CONFIG"] = json.dumps(config)
+            with (folder / f"output{index}.txt").open("w") as output:
+                self.processes.append(
+                    subprocess.Popen(
+                        [sys.executable, "-m", "tests.distribute.job", task, folder],
+                        cwd=ROOT,
+                        env=environment,
+                        stdout=output,
+                        stderr=subprocess.STDOUT,
+                    )
+                )
+
+    def finish(self, timeout=240) -> list[dict]:
+        """Return each worker's result and arrays."""
+        try:
+            for process in self.processes:
+                process.wait(timeout)
+        finally:
+            self.kill()
+        codes = [process.returncode for process in self.processes]
+        outputs = sorted(self.folder.glob("output*.txt"))
+        assert not any(codes), "".join(p.read_text()[-3000:] for p in outputs)
+        return [self.result(index) for index in range(len(codes))]
+
+    def result(self, index) -> dict:
+        result = json.loads((self.folder / f"worker{index}.json").read_text())
+        with np.load(self.folder / f"worker{index}.npz") as arrays:
+            return result | {"arrays": dict(arrays)}
+
+    def kill(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+
+
+def free_ports(count):
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()
+
+
+def assert_same(found, expected, atol=1e-6):
+    assert set(found["arrays"]) == set(expected["arrays"])
+    for name, value in expected["arrays"].items():
+        np.testing.assert_allclose(
+            found["arrays"][name], value, rtol=0, atol=atol, err_msg=name
+        )
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """Results of one device, by task."""
+    found = {}
+
+    def result(task):
+        if task not in found:
+            folder = tmp_path_factory.mktemp(task)
+            found[task] = Job(task, folder, 1).finish()[0]
+        return found[task]
+
+    return result
+
+
+@pytest.mark.parametrize("workers", [2, 4])
+def test_workers_end_on_the_weights_and_metrics_of_one_device(workers, alone, tmp_path):
+    expected = alone("methods")
+    for found in Job("methods", tmp_path, workers).finish():
+        assert_same(found, expected)
+        for method in set(expected) - {"arrays"}:
+            history = found[method]["history"]
+            assert set(history) == set(expected[method]["history"])
+            for name, values in expected[method]["history"].items():
+                assert history[name] == pytest.approx(values, abs=1e-6), name
+            scores = expected[method]["evaluate"]
+            assert found[method]["evaluate"] == pytest.approx(scores, abs=1e-6)
+
+
+def lines(file):
+    return [int(line) for line in file.read_text().split()]
+
+
+def test_a_killed_job_resumes_on_the_weights_of_an_uninterrupted_one(alone, tmp_path):
+    job = Job("killed", tmp_path, 2)
+    try:
+        wait_for(tmp_path / "struck", 120)
+        begin = time.monotonic()
+        assert job.processes[0].wait(60) == 3
+        assert time.monotonic() - begin < 30
+    finally:
+        job.kill()
+    text = (tmp_path / "lost0.txt").read_text()
+    assert "2 workers" in text
+    assert "start all workers again" in text
+    assert (tmp_path / "checkpoint0" / "state.json").exists()
+    assert not (tmp_path / "checkpoint1").exists()
+
+    for file in tmp_path.glob("epochs*.txt"):
+        file.unlink()
+    results = Job("recipe", tmp_path, 2).finish()
+    expected = alone("recipe")
+    for found in results:
+        assert_same(found, expected)
+        assert found["best"] == pytest.approx(expected["best"], abs=1e-6)
+        assert len(found["history"]["loss"]) == 5
+    # One `Events` runs once per job, the other on every worker.
+    assert lines(tmp_path / "epochs0.txt") == [1, 1, 2, 2]
+    assert lines(tmp_path / "epochs1.txt") == [1, 2]
+    assert not (tmp_path / "checkpoint1").exists()
+
+
+def test_a_stopped_worker_ends_the_others_within_30_seconds(tmp_path):
+    job = Job("stopped", tmp_path, 2)
+    try:
+        wait_for(tmp_path / "struck", 120)
+        begin = time.monotonic()
+        assert job.processes[0].wait(60) == 3
+        assert time.monotonic() - begin < 30
+    finally:
+        job.kill()
+    assert "2 workers" in (tmp_path / "lost0.txt").read_text()
+
+
+def test_what_the_chiefs_callbacks_change_reaches_all(tmp_path):
+    first, second = Job("keras_callbacks", tmp_path, 2).finish()
+    # Stopped in step 5, the first of the third epoch, which all workers finish.
+    assert first["epochs"] == second["epochs"] == 3
+    assert first["rate"] == second["rate"] == pytest.approx(0.1 / 3)
+    assert_same(first, second, atol=0)
+    assert (tmp_path / "model0.keras").exists()
+    assert not (tmp_path / "model1.keras").exists()
+
+
+def test_keras_alone_still_needs_the_mend(tmp_path):
+    for found in Job("plain_keras", tmp_path, 2).finish():
+        assert found["error"], (
+            "Keras fits under MultiWorkerMirroredStrategy now: see whether "
+            "tftransfer/core/replicas.py can go."
+        )
+
+
+def wait_for(path, seconds):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert time.monotonic() < end, f"{path.name} did not appear"
+        time.sleep(0.1)
