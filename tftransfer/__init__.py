@@ -4,8 +4,7 @@ Public names load on first use, so that `import tftransfer` does not pay TensorF
 five seconds.
 """
 
-import importlib
-
+from tftransfer._lazy import load_on_use
 from tftransfer._version import __version__
 
 _PUBLIC = {
@@ -39,17 +38,4 @@ _SUBPACKAGES = (
 
 __all__ = ["__version__", *_PUBLIC, *_SUBPACKAGES]
 
-
-def __getattr__(name: str):
-    if name in _PUBLIC:
-        value = getattr(importlib.import_module(_PUBLIC[name]), name)
-    elif name in _SUBPACKAGES:
-        value = importlib.import_module(f"tftransfer.{name}")
-    else:
-        raise AttributeError(f"module 'tftransfer' has no attribute '{name}'.")
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = load_on_use(__name__, _PUBLIC, _SUBPACKAGES)

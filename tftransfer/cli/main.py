@@ -12,6 +12,7 @@ from tftransfer.cli.demo import demo
 from tftransfer.cli.export import export
 from tftransfer.cli.features import features
 from tftransfer.cli.guard import guarded
+from tftransfer.cli.launch import launch
 from tftransfer.cli.lr_find import lr_find
 from tftransfer.cli.predict import predict
 from tftransfer.cli.train import train
@@ -36,6 +37,11 @@ for _name, _command in {
     "demo": demo,
 }.items():
     app.command(_name)(guarded(_command))
+
+app.command(
+    "launch",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(guarded(launch))
 
 
 def _show_version(wanted: bool) -> None:

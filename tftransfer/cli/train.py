@@ -14,6 +14,7 @@ from tftransfer.cli.console import to_json
 from tftransfer.cli.console import working
 from tftransfer.cli.guard import Interrupted
 from tftransfer.cli.options import written
+from tftransfer.distribute.cluster import set_cluster
 
 
 def train(
@@ -54,12 +55,26 @@ def train(
         pathlib.Path | None,
         typer.Option("--export", help="Write a SavedModel too, as `export` does."),
     ] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(help="host:port of all workers, with commas; the chief first."),
+    ] = None,
+    index: Annotated[
+        int | None, typer.Option(help="Place of this worker among them, from 0.")
+    ] = None,
+    strategy: Annotated[
+        str, typer.Option(help="auto, mirrored, multi_worker, tpu or cpu:N.")
+    ] = "auto",
     json_output: options.Json = False,
 ) -> None:
     """Train a classifier on a folder of pictures.
 
     The same command goes on where an interrupted one stopped.
     """
+    if (workers is None) != (index is None):
+        raise typer.BadParameter("--workers and --index go together.")
+    if workers is not None:
+        set_cluster([address.strip() for address in workers.split(",")], index)
     if class_weight not in (None, "balanced"):
         raise typer.BadParameter(f"--class-weight is 'balanced', not '{class_weight}'.")
     options.check_folder(folder)
@@ -81,29 +96,37 @@ def train(
 
     from tftransfer.cli.run_folder import claim
     from tftransfer.cli.run_folder import pictures_digest
+    from tftransfer.distribute import is_chief
+    from tftransfer.distribute import strategy as distribution
+    from tftransfer.finetune import Classifier
 
     target = _free_version(export_to)
     if mixed_precision:
         keras.config.set_dtype_policy("mixed_float16")
     keras.utils.set_random_seed(seed)
-    net, training, validation = options.net_and_folder(
-        folder,
-        backbone=backbone,
-        alpha=alpha,
-        weights=weights,
-        image_size=image_size,
-        batch_size=batch_size,
-        validation_split=validation_split,
-        seed=seed,
-    )
-    digest = pictures_digest(folder, training, validation)
-    claim(out / "checkpoint", settings | {"digest of the pictures": digest})
-    say(
-        f"{len(training.paths)} training and {len(validation.paths)} validation "
-        f"pictures of {len(training.class_names)} classes."
-    )
-    model, history = _fitted(
-        net,
+    with distribution(strategy, say=say) as distributed:
+        net, training, validation = options.net_and_folder(
+            folder,
+            backbone=backbone,
+            alpha=alpha,
+            weights=weights,
+            image_size=image_size,
+            batch_size=batch_size,
+            validation_split=validation_split,
+            seed=seed,
+        )
+        names = list(training.class_names)
+        model = Classifier(net, len(names), class_names=names)
+    chief = is_chief(distributed)
+    if chief:
+        digest = pictures_digest(folder, training, validation)
+        claim(out / "checkpoint", settings | {"digest of the pictures": digest})
+        say(
+            f"{len(training.paths)} training and {len(validation.paths)} validation "
+            f"pictures of {len(training.class_names)} classes."
+        )
+    history = _fitted(
+        model,
         training,
         validation,
         out,
@@ -115,6 +138,8 @@ def train(
         class_weight=_weights(training, class_weight),
         patience=patience,
     )
+    if not chief:
+        return  # the chief measures, writes and answers
     settings = {"folder": str(folder), "augmentation": augment} | settings
     with working("Measuring on the validation pictures, writing the report ..."):
         results = _write(out, model, history, training, validation, settings)
@@ -134,14 +159,11 @@ def _free_version(export_to: pathlib.Path | None) -> pathlib.Path | None:
     return version_folder(export_to)
 
 
-def _fitted(net, training, validation, out: pathlib.Path, **fine_tune_options):
+def _fitted(model, training, validation, out: pathlib.Path, **fine_tune_options):
     from tftransfer.cli.progress import training_bar
     from tftransfer.cli.run_folder import has_epochs
-    from tftransfer.finetune import Classifier
     from tftransfer.finetune import fine_tune
 
-    names = list(training.class_names)
-    model = Classifier(net, len(names), class_names=names)
     try:
         with training_bar() as bar:
             history = fine_tune(
@@ -162,7 +184,7 @@ def _fitted(net, training, validation, out: pathlib.Path, **fine_tune_options):
             f"The best finished epoch is in '{path}'. The same command goes on from "
             f"'{out / 'checkpoint'}'."
         ) from error
-    return model, history
+    return history
 
 
 def _weights(training, class_weight: str | None) -> dict[int, float] | None:

@@ -24,6 +24,11 @@ def set_cluster(workers: list[str], index: int) -> None:
         {'type': 'worker', 'index': 0}
         >>> del os.environ["TF_CONFIG"]
     """
+    os.environ.update(environment_of(workers, index))
+
+
+def environment_of(workers: list[str], index: int) -> dict[str, str]:
+    """Return the environment variable of one worker, as `set_cluster` sets it."""
     for address in workers:
         host, _, port = address.rpartition(":")
         if not host or not port.isdecimal() or not 0 < int(port) < 65536:
@@ -35,9 +40,8 @@ def set_cluster(workers: list[str], index: int) -> None:
             f"Expected an index in [0, {len(workers) - 1}], the place of this worker "
             f"among {workers}. Received: {index}."
         )
-    os.environ["TF_CONFIG"] = json.dumps(
-        {"cluster": {"worker": workers}, "task": {"type": "worker", "index": index}}
-    )
+    task = {"type": "worker", "index": index}
+    return {"TF_CONFIG": json.dumps({"cluster": {"worker": workers}, "task": task})}
 
 
 def cluster() -> dict | None:
