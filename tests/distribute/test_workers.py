@@ -4,13 +4,14 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import sys
 import time
 
 import numpy as np
 import pytest
+
+from tftransfer.distribute.launching import free_ports
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -67,17 +68,6 @@ class Job:
                 process.wait()
 
 
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
-    finally:
-        for each in sockets:
-            each.close()
-
-
 def assert_same(found, expected, atol=1e-6):
     assert set(found["arrays"]) == set(expected["arrays"])
     for name, value in expected["arrays"].items():
@@ -119,16 +109,8 @@ def lines(file):
 
 
 def test_a_killed_job_resumes_on_the_weights_of_an_uninterrupted_one(alone, tmp_path):
-    job = Job("killed", tmp_path, 2)
-    try:
-        wait_for(tmp_path / "struck", 120)
-        begin = time.monotonic()
-        assert job.processes[0].wait(60) == 3
-        assert time.monotonic() - begin < 30
-    finally:
-        job.kill()
-    text = (tmp_path / "lost0.txt").read_text()
-    assert "2 workers" in text
+    text = told_within_30_seconds("killed", tmp_path)
+    assert "Expected all 2 workers" in text
     assert "start all workers again" in text
     assert (tmp_path / "checkpoint0" / "state.json").exists()
     assert not (tmp_path / "checkpoint1").exists()
@@ -148,15 +130,7 @@ def test_a_killed_job_resumes_on_the_weights_of_an_uninterrupted_one(alone, tmp_
 
 
 def test_a_stopped_worker_ends_the_others_within_30_seconds(tmp_path):
-    job = Job("stopped", tmp_path, 2)
-    try:
-        wait_for(tmp_path / "struck", 120)
-        begin = time.monotonic()
-        assert job.processes[0].wait(60) == 3
-        assert time.monotonic() - begin < 30
-    finally:
-        job.kill()
-    assert "2 workers" in (tmp_path / "lost0.txt").read_text()
+    assert "Expected all 2 workers" in told_within_30_seconds("stopped", tmp_path)
 
 
 def test_what_the_chiefs_callbacks_change_reaches_all(tmp_path):
@@ -177,8 +151,17 @@ def test_keras_alone_still_needs_the_mend(tmp_path):
         )
 
 
-def wait_for(path, seconds):
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path.name} did not appear"
-        time.sleep(0.1)
+def told_within_30_seconds(task, folder) -> str:
+    """Return what the chief says when `task` has befallen the other worker."""
+    job = Job(task, folder, 2)
+    try:
+        end = time.monotonic() + 120
+        while not (folder / "struck").exists():
+            assert time.monotonic() < end, "worker 1 did not come to its fourth epoch"
+            time.sleep(0.1)
+        begin = time.monotonic()
+        assert job.processes[0].wait(60) == 3
+        assert time.monotonic() - begin < 30
+    finally:
+        job.kill()
+    return (folder / "lost0.txt").read_text()

@@ -39,7 +39,7 @@ def launch_local(
             "Expected a command and 1 worker or more. Received: "
             f"{list(command)} and {workers}."
         )
-    addresses = [f"127.0.0.1:{port}" for port in _free_ports(workers)]
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(workers)]
     processes, readers = [], []
     try:
         for index in range(workers):
@@ -106,7 +106,8 @@ def _wait_or_end(process, seconds) -> None:
         return
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Return TCP ports of this machine that nothing listens on now."""
     sockets = [socket.socket() for _ in range(count)]
     try:
         for each in sockets:

@@ -2,7 +2,7 @@
 
 "flip" is the picture and its mirror. "crops" is the four corners, the centre and the
 mirrors of all five, as at test time in Razavian 2014 (there with the SVM's responses
-summed) and Krizhevsky 2012.
+summed) and Krizhevsky 2012. TensorFlow only.
 """
 
 from collections.abc import Callable
