@@ -113,6 +113,20 @@ def steps_of(model) -> int:
     return int(ops.convert_to_numpy(model.optimizer.iterations))
 
 
+class EvaluateToo(keras.callbacks.Callback):
+    """Evaluates on every worker inside `fit`, as the documentation shows."""
+
+    every_worker = True
+
+    def __init__(self, data):
+        super().__init__()
+        self.data, self.losses = data, []
+
+    def on_epoch_end(self, epoch, logs=None):
+        found = self.model.evaluate(self.data, return_dict=True, verbose=0)
+        self.losses.append(found["loss"])
+
+
 def keras_callbacks() -> None:
     """Stop, rates and weights that the chief's callbacks change reach all workers."""
     keras.utils.set_random_seed(INDEX)  # other weights, until `fit` carries the chief's
@@ -122,11 +136,14 @@ def keras_callbacks() -> None:
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     data = tf.data.Dataset.from_tensor_slices(ROWS["Classifier"].data()).batch(8)
+    evaluated = EvaluateToo(data)
     history = model.fit(
         data,
+        validation_data=data,
         epochs=9,
         verbose=0,
         callbacks=[
+            evaluated,
             keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
             keras.callbacks.LambdaCallback(
                 on_train_batch_end=lambda step, logs: setattr(
@@ -139,6 +156,8 @@ def keras_callbacks() -> None:
     result = {
         "epochs": len(history.epoch),
         "rate": float(ops.convert_to_numpy(model.optimizer.learning_rate)),
+        "evaluated": evaluated.losses,
+        "validated": history.history["val_loss"],
     }
     write(result, {str(i): value for i, value in enumerate(arrays_of(model))})
 

@@ -139,6 +139,7 @@ def test_what_the_chiefs_callbacks_change_reaches_all(tmp_path):
     assert first["epochs"] == second["epochs"] == 3
     assert first["rate"] == second["rate"] == pytest.approx(0.1 / 3)
     assert_same(first, second, atol=0)
+    assert first["evaluated"] == second["evaluated"] == first["validated"]
     assert (tmp_path / "model0.keras").exists()
     assert not (tmp_path / "model1.keras").exists()
 
