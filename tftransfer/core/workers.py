@@ -211,7 +211,7 @@ class _lost_workers_named:
 
 
 def _cause(error) -> str:
-    found = re.findall(r"aborted by: ([^\n:]*\w)", str(error))
+    found = re.findall(r"aborted by: ([^\n]*[\w)])", str(error))
     return found[-1] if found else str(error).splitlines()[0].rstrip(".: ")
 
 
