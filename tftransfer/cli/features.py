@@ -38,6 +38,9 @@ def features(
     cache: Annotated[
         pathlib.Path | None, typer.Option(help="Folder that keeps them for next time.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option(help="tensorflow, openvino, or auto: the faster here.")
+    ] = "auto",
     json_output: options.Json = False,
 ) -> None:
     """Write features, labels, class names and paths of pictures to an .npz file."""
@@ -57,7 +60,9 @@ def features(
     if data.labels is None:
         data = as_dataset(_readable(data.paths), **options_of_data)
     extractor = FeatureExtractor(net, endpoint=endpoint, normalize=normalize)
-    found = extractor.extract(data, batch_size=batch_size, augment=augment, cache=cache)
+    found = extractor.extract(
+        data, batch_size=batch_size, augment=augment, cache=cache, engine=engine
+    )
     arrays = {"features": found, "paths": np.array(data.paths)}
     if data.labels is not None:
         arrays |= {"labels": data.labels, "class_names": np.array(data.class_names)}

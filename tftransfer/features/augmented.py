@@ -49,7 +49,7 @@ def average_over_views(
         images = tf.image.resize(images, (wanted, wanted), antialias=True)
     sums, count = None, 0
     for view in views(images, augment, side):
-        outputs = [output.numpy() for output in compute(view)]
+        outputs = [np.asarray(output) for output in compute(view)]
         sums = outputs if sums is None else [s + o for s, o in zip(sums, outputs)]
         count += 1
     return sums if count == 1 else [total / count for total in sums]
