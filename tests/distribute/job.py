@@ -57,6 +57,10 @@ def methods() -> None:
         arrays[f"{name} predictions"] = model.predict(plain, verbose=0)
         for number, value in enumerate(arrays_of(model)):
             arrays[f"{name} {number}"] = value
+    weighted = tft.data.as_dataset((x, y), image_size=32, batch_size=5)
+    model.fit(weighted, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, verbose=0)
+    for number, value in enumerate(arrays_of(model)):
+        arrays[f"class weights {number}"] = value
     write(result, arrays)
 
 

@@ -104,7 +104,8 @@ class WorkerFit:
             return super().fit(*args, **kwargs)
         bound = inspect.signature(keras.Model.fit).bind(self, *args, **kwargs)
         options = {k: v for k, v in bound.arguments.items() if k != "self"}
-        options["x"] = _own_part(strategy, options.get("x"))
+        if not options.get("class_weight"):  # Keras maps it over a whole dataset
+            options["x"] = _own_part(strategy, options.get("x"))
         validation = options.get("validation_data")
         options["validation_data"] = _own_part(strategy, validation)
         options["callbacks"] = _callbacks_here(strategy, options.get("callbacks"))

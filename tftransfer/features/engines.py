@@ -1,4 +1,7 @@
-"""Which engine computes features: TensorFlow, or OpenVINO where it is faster."""
+"""Which engine computes features: TensorFlow, or OpenVINO where it is faster.
+
+TensorFlow only.
+"""
 
 import importlib.util
 import time
