@@ -335,3 +335,11 @@ def test_bad_data_raises():
         tft.fine_tune(classifier(), endless, **QUIET)
     with pytest.raises(ValueError, match="labels"):
         tft.fine_tune(classifier(), (x, y + 1), **QUIET)
+
+
+def test_pictures_of_another_size_say_which_to_read():
+    x = np.zeros((4, 48, 48, 3), "uint8")
+    data = tft.data.as_dataset((x, [0, 1, 0, 1]), image_size=48)
+    model = tft.Classifier(tft.Backbone("tiny", weights=None), 2)
+    with pytest.raises(ValueError, match=r"Expected.*32x32.*48x48.*image_size=32"):
+        tft.fine_tune(model, data, say=None)

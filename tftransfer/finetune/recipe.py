@@ -123,6 +123,8 @@ def fine_tune(
     train = as_dataset(train, shuffle=True, **options)
     if validation is not None:
         validation = as_dataset(validation, **options)
+    for data in (train, validation):
+        _check_side(data, side)
     pictures, batch_size = _size(train)
     _check_classes(model, train)
     if frozen_until is not None:
@@ -170,6 +172,16 @@ def _augmented(train, preset: str):
         return train
     augmenter = augmentation(preset)
     return train if augmenter is None else augmenter.apply(train)
+
+
+def _check_side(data, side: int | None) -> None:
+    """Raise unless pictures of this package's datasets have the model's size."""
+    found = getattr(data, "image_size", None)
+    if None not in (found, side) and found != side:
+        raise ValueError(
+            f"Expected pictures of {side}x{side} pixels, as the backbone takes them. "
+            f"Received: {found}x{found}. Read them with `image_size={side}`."
+        )
 
 
 def _check_classes(model: Classifier, train) -> None:
