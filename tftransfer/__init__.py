@@ -12,6 +12,7 @@ _PUBLIC = {
     "Backbone": "tftransfer.backbones",
     "Classifier": "tftransfer.finetune",
     "FeatureExtractor": "tftransfer.features",
+    "Predictor": "tftransfer.serving",
     "Retrieval": "tftransfer.features",
     "TransferModel": "tftransfer.core",
     "compare": "tftransfer.comparison",
@@ -34,6 +35,7 @@ _SUBPACKAGES = (
     "finetune",
     "losses",
     "report",
+    "serving",
 )
 
 __all__ = ["__version__", *_PUBLIC, *_SUBPACKAGES]

@@ -314,7 +314,7 @@ def test_a_random_model_is_refused(tmp_path):
 
 
 def test_a_saved_model_that_disagrees_leaves_nothing_behind(tmp_path, monkeypatch):
-    monkeypatch.setattr("tftransfer.serving.saved_model._TOLERANCE", -1.0)
+    monkeypatch.setattr("tftransfer.serving.formats.saved_model._TOLERANCE", -1.0)
     with pytest.raises(ValueError, match="agree"):
         tft.export(small(), tmp_path / "pets")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""`tftransfer export`: a trained model to a SavedModel that serves."""
+"""`tftransfer export`: a trained model to a file or folder that serves."""
 
 import pathlib
 from typing import Annotated
@@ -16,34 +16,67 @@ def export(
         pathlib.Path, typer.Argument(help="A .keras file, or a folder of `train`.")
     ],
     target: Annotated[
-        pathlib.Path, typer.Argument(help="saved_models/NAME, or NAME/VERSION.")
+        pathlib.Path,
+        typer.Argument(
+            help="saved_models/NAME or NAME/VERSION, or NAME.onnx, .tflite, .xml."
+        ),
     ],
-    top_k: Annotated[int, typer.Option(help="Labels per answer.", min=1)] = 5,
+    top_k: Annotated[
+        int, typer.Option(help="Labels per answer of a SavedModel.", min=1)
+    ] = 5,
+    quantize: Annotated[
+        str | None,
+        typer.Option(help="float16 or int8 (.tflite), float16 (.xml)."),
+    ] = None,
+    representative: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="For int8: folder of pictures of the kind to come."),
+    ] = None,
+    pictures: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Folder of pictures to compare the result on."),
+    ] = None,
     json_output: options.Json = False,
 ) -> None:
-    """Write a SavedModel: encoded pictures in, labels and scores out."""
+    """Write a SavedModel, ONNX, LiteRT or OpenVINO and compare it with the model.
+
+    A SavedModel takes encoded pictures and answers labels and scores; the others take
+    RGB squares.
+    """
     file = options.model_file(model)
     if file.is_dir():
         raise ValueError(
             f"Expected a .keras file or a folder that holds model.keras. Received: "
             f"'{file}'. Train one with `tftransfer train`."
         )
+    for folder in (representative, pictures):
+        if folder is not None:
+            options.check_folder(folder)
     load_tensorflow()
-    from tftransfer.serving import export as write_saved_model
+    from tftransfer.serving import export as write
 
-    result = write_saved_model(file, target, top_k=top_k)
-    if json_output:
-        answer_json(
-            {
-                "path": str(result.path),
-                "labels": list(result.labels),
-                "image_size": result.image_size,
-                "largest_difference": result.largest_difference,
-                "size_mb": result.size_mb,
-            }
-        )
+    result = write(
+        file,
+        target,
+        top_k=top_k,
+        quantize=quantize,
+        representative=representative,
+        pictures=pictures,
+    )
+    if not json_output:
+        answer(f"{result}")
         return
-    answer(
-        f"{result.path}: {len(result.labels)} classes, {result.size_mb} MB, scores "
-        f"within {result.largest_difference:.1e} of the Keras model"
+    answer_json(
+        {
+            "path": str(result.path),
+            "format": result.format,
+            "quantize": result.quantize,
+            "labels": list(result.labels),
+            "image_size": result.image_size,
+            "pictures": result.pictures,
+            "largest_difference": result.largest_difference,
+            "agreement": result.agreement,
+            "float_layers": list(result.float_layers),
+            "size_mb": result.size_mb,
+        }
     )

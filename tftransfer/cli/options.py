@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+_MODELS = (".keras", ".h5", ".hdf5", ".onnx", ".tflite", ".xml")
 Folder = Annotated[
     pathlib.Path,
     typer.Argument(
@@ -72,12 +73,12 @@ def model_file(model: pathlib.Path) -> pathlib.Path:
         FileNotFoundError: When there is nothing at `model`.
         ValueError: When it is a file of another kind.
     """
-    what = "a .keras file, a folder of `tftransfer train` or a SavedModel"
+    what = "a folder of `tftransfer train`, a .keras file or an exported model"
     if not model.exists():
         raise FileNotFoundError(
             f"Expected {what}. Received: '{model}', which does not exist."
         )
-    if model.is_file() and model.suffix not in (".keras", ".h5", ".hdf5"):
+    if model.is_file() and model.suffix not in _MODELS:
         raise ValueError(f"Expected {what}. Received the file '{model}'.")
     inside = model / "model.keras"
     return inside if inside.exists() else model

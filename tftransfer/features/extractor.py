@@ -17,12 +17,12 @@ from tftransfer.data.cache import ActivationCache
 from tftransfer.features.augmented import average_over_views
 from tftransfer.features.augmented import check_augment
 from tftransfer.features.augmented import loading_size
-from tftransfer.features.engines import ENGINES
-from tftransfer.features.engines import Engines
 from tftransfer.features.picture_batches import PictureBatches
 from tftransfer.features.pipelining import map_in_order
 from tftransfer.features.row_store import RowStore
 from tftransfer.features.whitening import l2_normalize
+from tftransfer.inference.engines import ENGINES
+from tftransfer.inference.engines import Engines
 
 
 @register

@@ -1,5 +1,14 @@
-"""Serving: a SavedModel that takes encoded pictures and needs TensorFlow alone."""
+"""Serving: what a trained model becomes to answer pictures without Keras."""
 
-from tftransfer.serving.saved_model import ExportResult
-from tftransfer.serving.saved_model import export
-from tftransfer.serving.versions import next_version
+from tftransfer._lazy import load_on_use
+
+_PUBLIC = {
+    "ExportResult": "tftransfer.serving.exporting",
+    "Predictor": "tftransfer.serving.predictor",
+    "export": "tftransfer.serving.exporting",
+    "next_version": "tftransfer.serving.versions",
+}
+
+__all__ = list(_PUBLIC)
+
+__getattr__, __dir__ = load_on_use(__name__, _PUBLIC)

@@ -26,12 +26,24 @@ class ServedModel:
     image_size: int
     gives_probabilities: bool
 
+    @property
+    def input_shape(self) -> tuple:
+        """Shape of a batch, (None, image_size, image_size, 3)."""
+        return (None, self.image_size, self.image_size, 3)
+
+    @property
+    def variables(self) -> list:
+        """The model's variables."""
+        return self.model.variables
+
+    def __call__(self, images, training: bool = False):
+        """Return float32 probabilities (batch, classes), as a tensor."""
+        outputs = keras.ops.cast(self.model(images, training=training), "float32")
+        return outputs if self.gives_probabilities else keras.ops.softmax(outputs)
+
     def probabilities(self, images) -> np.ndarray:
         """Return the model's probabilities (batch, classes) for `images`, float32."""
-        outputs = keras.ops.cast(self.model(images, training=False), "float32")
-        if not self.gives_probabilities:
-            outputs = keras.ops.softmax(outputs)
-        return keras.ops.convert_to_numpy(outputs)
+        return keras.ops.convert_to_numpy(self(images))
 
 
 def served_model(

@@ -12,7 +12,7 @@ from tftransfer.serving.served_model import ServedModel
 
 
 class Service(tf.Module):
-    """Both signatures of a served model, and what a SavedModel must hold for them.
+    """The signatures of a served model, and what a SavedModel must hold for them.
 
     Args:
         served: The model, its labels and its geometry.
@@ -30,22 +30,27 @@ class Service(tf.Module):
         encoded = tf.TensorSpec([None], tf.string, "image_bytes")
         self._image = tf.function(self.from_image, input_signature=[pixels])
         self._bytes = tf.function(self.from_bytes, input_signature=[encoded])
+        self._every = tf.function(self.every_class, input_signature=[pixels])
         # What the graph uses, as plain variables: a Keras model in an attribute would
         # store Keras objects, and does not list all (the seeds of a layer, say).
         self._kept = list(self._image.get_concrete_function().variables)
 
     def endpoints(self) -> dict:
         """Return {signature name: `tf.function`}."""
-        return {"serving_default": self._bytes, "image": self._image}
+        return {
+            "serving_default": self._bytes,
+            "image": self._image,
+            "probabilities": self._every,
+        }
+
+    def every_class(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the probabilities (batch, classes) in the order of the labels."""
+        return {"scores": self.served(image)}
 
     def from_image(self, image: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer (batch, size, size, 3) float32 RGB in [0, 255]."""
-        served = self.served
-        scores = tf.cast(served.model(image, training=False), tf.float32)
-        if not served.gives_probabilities:
-            scores = tf.nn.softmax(scores)
-        scores, places = tf.math.top_k(scores, self.top_k)
-        return {"labels": tf.gather(served.labels, places), "scores": scores}
+        scores, places = tf.math.top_k(self.served(image), self.top_k)
+        return {"labels": tf.gather(self.served.labels, places), "scores": scores}
 
     def from_bytes(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Answer (batch,) encoded pictures, each failing for itself."""

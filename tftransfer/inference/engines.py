@@ -1,4 +1,4 @@
-"""Which engine computes features: TensorFlow, or OpenVINO where it is faster.
+"""Which engine computes: TensorFlow, or OpenVINO where it is faster.
 
 TensorFlow only.
 """
@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 
 from tftransfer.core.validation import check_one_of
-from tftransfer.features.frozen_function import FrozenFunction
-from tftransfer.features.openvino_function import OpenVinoFunction
+from tftransfer.inference.frozen_function import FrozenFunction
+from tftransfer.inference.openvino_function import OpenVinoFunction
 
 ENGINES = ("tensorflow", "openvino", "auto")
 # Pictures from which "auto" pays for compiling and measuring: some seconds.
@@ -20,19 +20,19 @@ _SAMPLE = 32
 
 
 class Engines:
-    """The compiled forms of one model, made on first use.
+    """The compiled forms of one net, made on first use.
 
     Args:
-        model: Built Keras model, pictures -> features.
+        net: Built Keras model, or what has its `input_shape`, `variables` and call.
     """
 
-    def __init__(self, model):
-        self._model = model
+    def __init__(self, net):
+        self._net = net
         self._made = {}
         self._fastest = None
 
     def choose(self, engine: str, pictures: int | None):
-        """Return the function of an engine, up to date with the model's weights.
+        """Return the function of an engine, up to date with the weights.
 
         Args:
             engine: "tensorflow", "openvino", or "auto": the faster of the two on this
@@ -52,7 +52,7 @@ class Engines:
     def _function(self, engine: str):
         kinds = {"tensorflow": FrozenFunction, "openvino": OpenVinoFunction}
         if engine not in self._made:
-            self._made[engine] = kinds[engine](self._model)
+            self._made[engine] = kinds[engine](self._net)
         self._made[engine].refresh()
         return self._made[engine]
 
@@ -62,7 +62,7 @@ class Engines:
         if absent or few or tf.config.list_logical_devices("GPU"):
             return "tensorflow"
         if self._fastest is None:
-            sample = np.zeros((_SAMPLE, *self._model.input_shape[1:]), "uint8")
+            sample = np.zeros((_SAMPLE, *self._net.input_shape[1:]), "uint8")
             engines = ("tensorflow", "openvino")
             self._fastest = min(engines, key=lambda name: self._seconds(name, sample))
         return self._fastest

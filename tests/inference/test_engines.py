@@ -6,7 +6,7 @@ import pytest
 
 from tftransfer import Backbone
 from tftransfer import FeatureExtractor
-from tftransfer.features import engines
+from tftransfer.inference import engines
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (19, 64, 64, 3), "uint8")
 

@@ -1,0 +1,85 @@
+"""A Keras model, or another net of TensorFlow, compiled by OpenVINO for the CPU.
+
+TensorFlow only, and `openvino`.
+"""
+
+import os
+import threading
+
+import numpy as np
+import tensorflow as tf
+
+from tftransfer.core.fingerprint import weights_digest
+from tftransfer.inference.openvino_net import OpenVinoNet
+from tftransfer.inference.openvino_net import import_openvino
+
+
+class OpenVinoFunction:
+    """`net(images, training=False)` through OpenVINO; same use as `FrozenFunction`.
+
+    Args:
+        net: Built Keras model, or what has its `input_shape`, `variables` and call: raw
+            RGB [0, 255] `(batch, height, width, 3)` of fixed height and width ->
+            tensor or structure of tensors.
+
+    Raises:
+        ImportError: When `openvino` is not installed.
+    """
+
+    name = "openvino"
+    # Batches at a time: OpenVINO runs a stream of requests per core or two.
+    in_flight = max(2, (os.cpu_count() or 2) // 2)
+
+    def __init__(self, net):
+        import_openvino()
+        self._net = net
+        self._digest = None
+        self._compiled = {}
+        self._lock = threading.Lock()
+
+    def refresh(self) -> None:
+        """Forget the compiled nets when a weight changed since they were made."""
+        digest = weights_digest(self._net)
+        with self._lock:
+            if digest != self._digest:
+                self._digest, self._compiled = digest, {}
+
+    def __call__(self, images) -> list[np.ndarray]:
+        """Return the flat list of outputs for `images`, uint8 or any float dtype."""
+        images = np.asarray(images)
+        if images.dtype != np.uint8:
+            images = images.astype(np.float32, copy=False)
+        return self._of(images.dtype)(images)
+
+    def _of(self, dtype) -> OpenVinoNet:
+        with self._lock:
+            if self._digest is None:
+                self._digest = weights_digest(self._net)
+            if dtype not in self._compiled:
+                self._compiled[dtype] = OpenVinoNet(converted(self._net), dtype)
+            return self._compiled[dtype]
+
+
+def converted(net):
+    """Return the net as `openvino.Model`, with the outputs asked for and no others."""
+    openvino = import_openvino()
+    spec = tf.TensorSpec((None, *net.input_shape[1:]), tf.float32, "image")
+
+    @tf.function(input_signature=[spec], jit_compile=False)
+    def compute(image):
+        # One name per output, by which it is found again below.
+        return [
+            tf.identity(output, name=f"output_{number}")
+            for number, output in enumerate(tf.nest.flatten(net(image, training=False)))
+        ]
+
+    concrete = compute.get_concrete_function()
+    model = openvino.convert_model(concrete)
+    # Ops with gradients of their own, such as swish, leave their inputs as outputs too.
+    results = {
+        name: result
+        for result in model.get_results()
+        for name in result.output(0).names
+    }
+    wanted = [results[output.name] for output in concrete.outputs]
+    return openvino.Model(wanted, model.get_parameters())

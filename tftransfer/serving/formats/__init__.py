@@ -1,0 +1,1 @@
+"""Formats of exported models: each file writes one and reads it back."""
