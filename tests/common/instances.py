@@ -23,8 +23,9 @@ class Row:
         terms: {term: names of the parts that its gradient reaches}; "task" is the
             task loss.
         parts: Names of all parts.
-        per_sample: Whether the loss is a mean over samples and no BatchNorm uses the
-            batch, so that two replicas give the update of one device.
+        per_sample: Whether the loss is a mean over samples, or of rows gathered from
+            all replicas, and no BatchNorm uses the batch, so that two replicas give the
+            update of one device.
         bad: {what: builder that must raise ValueError or TypeError}.
     """
 
@@ -45,10 +46,10 @@ def _vector_part(name, inputs, units, batch_norm=False, dtype=None):
     return keras.Sequential(layers, name=name)
 
 
-def _alignment(mixed=False):
+def _alignment(mixed=False, **options):
     dtype = "mixed_float16" if mixed else None
     head = keras.Sequential([keras.Input((5,)), keras.layers.Dense(3)], name="head")
-    return MeanAlignment(_vector_part("trunk", 4, 5, dtype=dtype), head)
+    return MeanAlignment(_vector_part("trunk", 4, 5, dtype=dtype), head, **options)
 
 
 def _vector_data():
@@ -85,6 +86,13 @@ ROWS = {
         terms={"task": {"trunk", "head"}, "gap": {"trunk"}},
         parts=("trunk", "head"),
         per_sample=False,
+    ),
+    "MeanAlignment across replicas": Row(
+        build=lambda mixed=False: _alignment(mixed, across_replicas=True),
+        data=_vector_data,
+        plain=lambda x: x["source"],
+        terms={"task": {"trunk", "head"}, "gap": {"trunk"}},
+        parts=("trunk", "head"),
     ),
     "Classifier": Row(
         build=_classifier,

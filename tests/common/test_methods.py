@@ -12,6 +12,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+import tftransfer as tft
 from tests.common.instances import ROWS
 from tftransfer.core.transfer_model import _constructor_arguments
 
@@ -174,12 +175,11 @@ def test_each_part_runs_once_per_input_and_step(row):
 
 # Of 16 samples, batches of 5 leave one for the last step: a replica gets none.
 @pytest.mark.parametrize("batch_size", [8, 5])
-def test_two_replicas_give_the_update_of_one_device(row, batch_size, logical_devices):
+def test_two_replicas_give_the_update_of_one_device(row, batch_size):
     if not row.per_sample:
         pytest.skip("terms of the batch are per replica, so the update differs")
     alone = compiled(row)
-    strategy = tf.distribute.MirroredStrategy(logical_devices)
-    with strategy.scope():
+    with tft.distribute.strategy("cpu:2", say=None):
         mirrored = compiled(row)
     for a, b in zip(mirrored.variables, alone.variables, strict=True):
         a.assign(ops.convert_to_numpy(b))

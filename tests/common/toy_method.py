@@ -5,6 +5,7 @@ from keras import ops
 
 from tftransfer.core import TransferModel
 from tftransfer.core import chain
+from tftransfer.core import gather_replicas
 from tftransfer.core import register
 
 
@@ -22,13 +23,17 @@ class MeanGapLoss(keras.losses.Loss):
 
 @register
 class MeanAlignment(TransferModel):
-    """Task loss on the source plus `gap_weight` * mean gap of the features."""
+    """Task loss on the source plus `gap_weight` * mean gap of the features.
 
-    def __init__(self, trunk, head, *, gap_weight=0.5, **kwargs):
+    The gap is that of each replica's part, or with `across_replicas` of the batch.
+    """
+
+    def __init__(self, trunk, head, *, gap_weight=0.5, across_replicas=False, **kwargs):
         super().__init__(**kwargs)
         self.trunk = trunk
         self.head = head
         self.gap_weight = gap_weight
+        self.across_replicas = across_replicas
         self.add_term("gap", gap_weight)
         self._gap = MeanGapLoss()
         self.finish_init()
@@ -43,7 +48,10 @@ class MeanAlignment(TransferModel):
         }
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
-        return {"gap": self._gap(outputs["source"], outputs["target"])}
+        features = outputs["source"], outputs["target"]
+        if self.across_replicas:
+            features = gather_replicas(features)
+        return {"gap": self._gap(*features)}
 
     def evaluation_input(self, x):
         return x["source"] if isinstance(x, dict) else x

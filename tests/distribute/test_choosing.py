@@ -3,6 +3,8 @@ import os
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -39,6 +41,15 @@ def test_cpus_of_a_process_in_use(logical_devices):
         tft.distribute.strategy("cpu:3"),
     ):
         pass
+
+
+def test_a_second_strategy_has_collectives_of_its_own():
+    for units in (3, 5):
+        with tft.distribute.strategy("cpu:2", say=None):
+            model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(units)])
+            model.compile("sgd", "mse")
+        history = model.fit(np.ones((8, 4)), np.ones((8, units)), verbose=0)
+        assert np.isfinite(history.history["loss"][0])
 
 
 def test_cpus_of_a_new_process():

@@ -2,6 +2,7 @@
 
 from tftransfer.core.fingerprint import model_digest
 from tftransfer.core.fingerprint import weights_digest
+from tftransfer.core.gathering import gather_replicas
 from tftransfer.core.gradients import GradientReversal
 from tftransfer.core.gradients import call_with_frozen_weights
 from tftransfer.core.graphs import chain

@@ -21,16 +21,26 @@ from keras.src.losses.loss import unscale_loss_for_distribution
 
 from tftransfer.core.workers import is_multi_worker
 
-# The running replica's share of the global batch, 1 when all have as many rows. Each
-# replica of a MirroredStrategy runs in a thread, hence in a context, of its own.
+# What the running replica has of the global batch: its number of rows, and its share, 1
+# when all have as many. Each replica of a MirroredStrategy runs in a thread, hence in a
+# context, of its own.
+_ROWS = contextvars.ContextVar("rows", default=None)
 _SHARE = contextvars.ContextVar("share", default=None)
+
+
+def replica_rows():
+    """Return this replica's number of real rows; 0 means that it sees a row of zeros.
+
+    None outside a step, or with one replica.
+    """
+    return _ROWS.get()
 
 
 def replica_share():
     """Return this replica's share of the global batch: rows * replicas / all rows.
 
-    None outside a step, or with one replica. A metric of batch means takes it as its
-    weight, so that the mean over replicas is the mean over rows.
+    None outside a training step, or with one replica. A metric of batch means takes it
+    as its weight, so that the mean over replicas is the mean over rows.
     """
     return _SHARE.get()
 
@@ -71,7 +81,8 @@ class ReplicatedSteps:
         (data,) = args
         data, rows = _never_empty(data)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        with _sharing(rows) as share, tf.GradientTape() as tape:
+        share = _share(rows)
+        with _set(_ROWS, rows), _set(_SHARE, share), tf.GradientTape() as tape:
             y_pred = self(x, training=True)
             loss = self._compute_loss(
                 x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True
@@ -92,9 +103,10 @@ class ReplicatedSteps:
         data, rows = _never_empty(*args)
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         y_pred = self(x, training=False)
-        loss = self._compute_loss(
-            x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False
-        )
+        with _set(_ROWS, rows):
+            loss = self._compute_loss(
+                x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False
+            )
         self._track_loss(loss, rows)
         return self._measured(rows, x, y, y_pred, sample_weight)
 
@@ -142,16 +154,20 @@ def _never_empty(data):
     return tree.map_structure(padded, data), rows
 
 
-@contextlib.contextmanager
-def _sharing(rows):
-    """Declare and yield the share of a replica with `rows` rows."""
+def _share(rows):
+    """Return the share of a replica with `rows` rows."""
     import tensorflow as tf
 
     replica = tf.distribute.get_replica_context()
     everywhere = replica.all_reduce(tf.distribute.ReduceOp.SUM, rows)
     share = rows * replica.num_replicas_in_sync / tf.maximum(1, everywhere)
-    token = _SHARE.set(tf.cast(share, tf.float32))
+    return tf.cast(share, tf.float32)
+
+
+@contextlib.contextmanager
+def _set(variable, value):
+    token = variable.set(value)
     try:
-        yield _SHARE.get()
+        yield
     finally:
-        _SHARE.reset(token)
+        variable.reset(token)

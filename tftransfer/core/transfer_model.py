@@ -39,7 +39,9 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     `fit`, `evaluate`, `predict`, callbacks, `.keras` files and live changes of
     `trainable` then work as in any Keras model. With `training=True` the model returns
     the dict; otherwise the deployed prediction, so that validation on plain `(x, y)`
-    works.
+    works. A term that compares the rows of a batch has a constructor argument
+    `across_replicas=False`; where it is set, `transfer_losses` computes the term from
+    `gather_replicas(...)` of all that it reads.
 
     Args:
         **kwargs: `name` and `dtype`, as for every Keras model.

@@ -7,6 +7,7 @@ from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
     "WorkerLostError": "tftransfer.core.workers",
+    "gather_replicas": "tftransfer.core.gathering",
     "is_chief": "tftransfer.core.workers",
     "launch_local": "tftransfer.distribute.launching",
     "set_cluster": "tftransfer.distribute.cluster",

@@ -77,9 +77,16 @@ def _choose(kind: str):
     if kind == "mirrored" or len(gpus) > 1:
         devices = gpus or tf.config.list_logical_devices("CPU")
         names = [device.name for device in devices]
-        return tf.distribute.MirroredStrategy(names), _counted("replica", names)
+        return _mirrored(names), _counted("replica", names)
     where = gpus[0].name if gpus else "the CPU"
     return tf.distribute.get_strategy(), f"one device, {where}, no tf.distribute"
+
+
+def _mirrored(names: list[str]):
+    # TensorFlow 2.21 takes the collectives of a second strategy for those of the first,
+    # and fails where their shapes differ (tensorflow issue 62790).
+    tf.distribute.MirroredStrategy._collective_key_base += 100_000
+    return tf.distribute.MirroredStrategy(names)
 
 
 def _logical_cpus(count: int):
@@ -96,7 +103,7 @@ def _logical_cpus(count: int):
             "`tft.distribute.strategy` first, before models and data."
         )
     names = names[:count]
-    return tf.distribute.MirroredStrategy(names), _counted("replica", names)
+    return _mirrored(names), _counted("replica", names)
 
 
 def _multi_worker():
