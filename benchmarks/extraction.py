@@ -1,131 +1,275 @@
-"""Feature extraction against `keras.Model.predict` on the same nets, and its memory.
+"""Features of many pictures, and of one: our engines, Keras, OpenVINO, PyTorch.
 
     python benchmarks/extraction.py [--repeats 5]
 
-Speed: 256 pictures of 224x224 from memory, batch 32; the sides alternate, medians of
-the repeats after one warm-up each; "openvino" is `extract(engine="openvino")`. Memory:
-JPEG files on disk, in a process of its own per count, peak resident size.
+Speed: the same nets without weights, 224 x 224, from memory (uint8) and from JPEG files
+of short side 256; all sides alternate in one run, medians after one warm-up each.
+`raw OpenVINO` is the limit: uint8 pictures in memory through an AsyncInferQueue, the
+best of 1, 8 and 32 pictures per request. `torch` is timm's net of the same name,
+channels last, with Pillow and torchvision's transforms in two worker processes for
+files. Latency: one picture in memory per call, median of 100.
 """
 
 import argparse
+import functools
+import json
 import os
-import resource
 import statistics
-import subprocess
-import sys
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import numpy as np
 from results_file import data_folder
 from results_file import write
 
-NETS = ("mobilenet", "mobilenetv2", "resnet50", "efficientnetb0")
-PICTURES, BATCH = 256, 32
-COUNTS = (1000, 2000, 5000, 10_000)
+NETS = {
+    "mobilenetv2": "mobilenetv2_100",
+    "resnet50": "resnet50",
+    "efficientnetb0": "efficientnet_b0",
+}
+IN_MEMORY, BATCH, SIZE = 256, 32, 224
+
+
+def pictures(count: int) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (count, SIZE, SIZE, 3), "uint8")
+
+
+def files(count: int | None = None) -> list[str]:
+    """Return the photographs of hymenoptera, short side 256, repeated to `count`."""
+    found = sorted(str(p) for p in data_folder("hymenoptera").rglob("*.jpg"))
+    count = count or len(found)
+    return (found * (count // len(found) + 1))[:count]
+
+
+def raw_openvino(backbone, piece: int):
+    """Return a function of pictures: OpenVINO with nothing of ours around it."""
+    import openvino
+
+    from tftransfer.inference.openvino_function import converted
+
+    net = openvino.preprocess.PrePostProcessor(converted(backbone))
+    net.input().tensor().set_element_type(openvino.Type.u8)
+    net = net.build()
+    net.reshape([piece, SIZE, SIZE, 3])
+    hint = "LATENCY" if piece == 1 else "THROUGHPUT"
+    options = {"PERFORMANCE_HINT": hint, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(net, "CPU", options)
+
+    def one(images):
+        return compiled(images)[0]
+
+    def many(images):
+        found = [None] * (len(images) // piece)
+
+        def keep(request, place):
+            found[place] = request.get_output_tensor(0).data.copy()
+
+        queue = openvino.AsyncInferQueue(compiled)
+        queue.set_callback(keep)
+        for place in range(len(found)):
+            queue.start_async(images[place * piece : (place + 1) * piece], place)
+        queue.wait_all()
+        return np.concatenate(found)
+
+    return one if piece == 1 else many
+
+
+def torch_net(name: str):
+    import torch
+
+    # timm imports torchvision, whose compiled part may not fit a CPU build of torch;
+    # one declared operator lets it import, none of them is used.
+    try:
+        import torchvision  # noqa: F401
+    except RuntimeError:
+        declared = torch.library.Library("torchvision", "DEF")
+        declared.define("nms(Tensor dets, Tensor scores, float threshold) -> Tensor")
+        torch_net.declared = declared  # it would be withdrawn with the object
+    import timm
+
+    net = timm.create_model(NETS[name], pretrained=False, num_classes=0).eval()
+    return net.to(memory_format=torch.channels_last)
+
+
+def torch_memory(net, images):
+    import torch
+
+    found = []
+    with torch.inference_mode():
+        for start in range(0, len(images), BATCH):
+            x = torch.from_numpy(images[start : start + BATCH]).permute(0, 3, 1, 2)
+            found.append(net(x.float().div_(255).sub_(0.5).div_(0.5)).numpy())
+    return np.concatenate(found)
+
+
+def torch_files(net, paths):
+    import torch
+    from PIL import Image
+    from torchvision import transforms
+
+    class Files(torch.utils.data.Dataset):
+        steps = transforms.Compose(
+            [
+                transforms.Resize(256),
+                transforms.CenterCrop(SIZE),
+                transforms.ToTensor(),
+                transforms.Normalize([0.5] * 3, [0.5] * 3),
+            ]
+        )
+
+        def __len__(self):
+            return len(paths)
+
+        def __getitem__(self, index):
+            return self.steps(Image.open(paths[index]).convert("RGB"))
+
+    loader = torch.utils.data.DataLoader(Files(), batch_size=BATCH, num_workers=2)
+    with torch.inference_mode():
+        found = [
+            net(x.contiguous(memory_format=torch.channels_last)).numpy() for x in loader
+        ]
+    return np.concatenate(found)
+
+
+def keras_files(backbone, paths):
+    """Keras' usual way: TensorFlow decodes and resizes, `predict` computes."""
+    import keras
+    import tensorflow as tf
+
+    def load(path):
+        image = tf.io.decode_jpeg(tf.io.read_file(path), channels=3)
+        return keras.preprocessing.image.smart_resize(image, (SIZE, SIZE))
+
+    data = tf.data.Dataset.from_tensor_slices(paths)
+    data = data.map(load, num_parallel_calls=tf.data.AUTOTUNE).batch(BATCH)
+    return backbone.predict(data.prefetch(2), verbose=0)
 
 
 def speed(repeats: int) -> list[dict]:
-    import numpy as np
-
     import tftransfer as tft
 
-    rng = np.random.default_rng(0)
-    pictures = rng.integers(0, 256, (PICTURES, 224, 224, 3), "uint8")
+    images, paths = pictures(IN_MEMORY), files()
+    as_float = images.astype("float32")
     rows = []
     for name in NETS:
         backbone = tft.Backbone(name, weights=None)
         extractor = tft.FeatureExtractor(backbone)
-        as_float = pictures.astype("float32")
-        sides = {
-            "predict": lambda b=backbone, x=as_float: b.predict(
-                x, batch_size=BATCH, verbose=0
-            ),
-            "extract": lambda e=extractor: e.extract(
-                pictures, batch_size=BATCH, progress=False
-            ),
-            "openvino": lambda e=extractor: e.extract(
-                pictures, batch_size=BATCH, progress=False, engine="openvino"
-            ),
+        extract = functools.partial(extractor.extract, batch_size=BATCH, progress=False)
+        net = torch_net(name)
+        raw = {p: raw_openvino(backbone, p) for p in (8, 32)}
+        memory = {
+            "predict": lambda b=backbone: b.predict(as_float, BATCH, verbose=0),
+            "ours": lambda e=extract: e(images),
+            "ours OpenVINO": lambda e=extract: e(images, engine="openvino"),
+            "raw OpenVINO, 8": lambda r=raw: r[8](images),
+            "raw OpenVINO, 32": lambda r=raw: r[32](images),
+            "torch": lambda n=net: torch_memory(n, images),
         }
-        expected = sides["predict"]()
-        # Relative: the activations of an untrained deep net may be tiny.
+        disk = {
+            "predict": lambda b=backbone: keras_files(b, paths),
+            "ours": lambda e=extract: e(paths),
+            "ours OpenVINO": lambda e=extract: e(paths, engine="openvino"),
+            "torch": lambda n=net: torch_files(n, paths),
+        }
+        expected = memory["predict"]()
         differences = {
             side: float(np.abs(expected - run()).max() / np.abs(expected).max())
-            for side, run in sides.items()
-            if side != "predict"
+            for side, run in memory.items()
+            if side != "torch"
         }
-        times = {side: [] for side in sides}
-        for _ in range(repeats):
+        row = {"net": name, "differences": differences}
+        row["memory"] = rates(memory, len(images), repeats)
+        row["files"] = rates(disk, len(paths), repeats)
+        rows.append(row)
+        print(json.dumps(row), flush=True)
+    return rows
+
+
+def rates(sides: dict, count: int, repeats: int) -> dict:
+    """Return {side: seconds of each repeat and pictures per second of the median}."""
+    seconds = {side: [] for side in sides}
+    for _ in range(repeats + 1):
+        for side, run in sides.items():
+            begin = time.perf_counter()
+            run()
+            seconds[side].append(time.perf_counter() - begin)
+    return {
+        side: {"seconds": taken[1:], "rate": count / statistics.median(taken[1:])}
+        for side, taken in seconds.items()
+    }
+
+
+def latency(calls: int = 100) -> list[dict]:
+    import tensorflow as tf
+    import torch
+
+    import tftransfer as tft
+
+    rows = []
+    image = pictures(1)
+    as_float = tf.constant(image.astype("float32"))
+    for name in NETS:
+        backbone = tft.Backbone(name, weights=None)
+        extractor = tft.FeatureExtractor(backbone)
+        net = torch_net(name)
+        torch.set_num_threads(os.cpu_count())
+        call = tf.function(lambda x, b=backbone: b(x, training=False))
+        sides = {
+            "predict": lambda b=backbone: b.predict(as_float, verbose=0),
+            "tf.function": lambda c=call: c(as_float).numpy(),
+            "ours": functools.partial(extractor.as_function(), image),
+            "ours OpenVINO": functools.partial(
+                extractor.as_function("openvino"), image
+            ),
+            "raw OpenVINO": functools.partial(raw_openvino(backbone, 1), image),
+            "torch": functools.partial(torch_memory, net, image),
+        }
+        seconds = {side: [] for side in sides}
+        for turn in range(calls + 10):
             for side, run in sides.items():
                 begin = time.perf_counter()
                 run()
-                times[side].append(time.perf_counter() - begin)
-        rates = {s: PICTURES / statistics.median(t) for s, t in times.items()}
-        rows.append({"net": name, "differences": differences, "seconds": times} | rates)
+                if turn >= 10:
+                    seconds[side].append(time.perf_counter() - begin)
+        medians = {side: 1000 * statistics.median(s) for side, s in seconds.items()}
+        rows.append({"net": name, "milliseconds": medians})
         print(rows[-1], flush=True)
     return rows
 
 
-def memory(count: int) -> None:
-    """Extract `count` pictures and print the peak in MiB: runs in its own process."""
-    import tftransfer as tft
-
-    files = sorted(str(p) for p in data_folder("flowers17").rglob("*.jpg"))
-    paths = (files * (count // len(files) + 1))[:count]
-    backbone = tft.Backbone(
-        "mobilenet", alpha=0.25, weights=None, input_shape=(128, 128, 3)
-    )
-    begin = time.perf_counter()
-    found = tft.FeatureExtractor(backbone).extract(paths, progress=False)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(peak, found.nbytes / 2**20, time.perf_counter() - begin)
-
-
-def memory_rows() -> list[dict]:
-    rows = []
-    for count in COUNTS:
-        command = [sys.executable, __file__, "--memory", str(count)]
-        output = subprocess.run(command, capture_output=True, text=True, check=True)
-        peak, result, seconds = map(float, output.stdout.split())
-        rows.append(
-            {"pictures": count, "peak_mib": peak, "result_mib": result, "s": seconds}
-        )
-        print(rows[-1], flush=True)
-    return rows
+def tables(raw: dict) -> str:
+    lines = []
+    for where in ("memory", "files"):
+        sides = list(raw["speed"][0][where])
+        lines += [f"Pictures per second from {where}, batches of {BATCH}.", ""]
+        lines += [f"| net | {' | '.join(sides)} | OpenVINO of the limit |"]
+        lines += ["|" + "---|" * (len(sides) + 2)]
+        for row in raw["speed"]:
+            found = {side: row[where][side]["rate"] for side in sides}
+            limit = max(
+                v["rate"] for k, v in row["memory"].items() if k.startswith("raw")
+            )
+            cells = " | ".join(f"{rate:.1f}" for rate in found.values())
+            share = found["ours OpenVINO"] / limit
+            lines.append(f"| {row['net']} | {cells} | {share:.2f} |")
+        lines.append("")
+    sides = list(raw["latency"][0]["milliseconds"])
+    lines += ["Milliseconds of one picture.", ""]
+    lines += [f"| net | {' | '.join(sides)} |", "|" + "---|" * (len(sides) + 1)]
+    for row in raw["latency"]:
+        cells = " | ".join(f"{ms:.1f}" for ms in row["milliseconds"].values())
+        lines.append(f"| {row['net']} | {cells} |")
+    return "\n".join(lines).rstrip()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--memory", type=int, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    if arguments.memory:
-        memory(arguments.memory)
-        return
-    raw = {"memory": memory_rows(), "speed": speed(arguments.repeats)}
-    lines = [
-        "| net | `predict` images/s | `extract` | times | OpenVINO | times | "
-        "largest relative difference |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in raw["speed"]:
-        cells = "".join(
-            f" {row[side]:.1f} | {row[side] / row['predict']:.2f} |"
-            for side in ("extract", "openvino")
-        )
-        difference = max(row["differences"].values())
-        lines.append(
-            f"| {row['net']} | {row['predict']:.1f} |{cells} {difference:.0e} |"
-        )
-    lines += ["", "| pictures from files | peak MiB | of it features | seconds |"]
-    lines += ["|---|---|---|---|"]
-    for row in raw["memory"]:
-        lines.append(
-            f"| {row['pictures']} | {row['peak_mib']:.0f} | {row['result_mib']:.1f} | "
-            f"{row['s']:.1f} |"
-        )
-    write("extraction", raw, "\n".join(lines))
+    raw = {"latency": latency(), "speed": speed(arguments.repeats)}
+    write("extraction", raw, tables(raw))
 
 
 if __name__ == "__main__":

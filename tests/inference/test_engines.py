@@ -115,3 +115,19 @@ def test_without_openvino(monkeypatch):
     )
     with pytest.raises(ValueError, match="'tensorflow', 'openvino', 'auto'"):
         extractor.extract(PICTURES, progress=False, engine="fast")
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "openvino", "auto"])
+def test_as_function_answers_as_extract_with_the_weights_of_its_making(engine):
+    extractor = FeatureExtractor(
+        small("mobilenetv2", alpha=0.35), endpoint=["stage3", "pooled"], normalize=True
+    )
+    expected = extractor.extract(PICTURES, progress=False)
+    function = extractor.as_function(engine)
+    for variable in extractor.backbone.trainable_variables:
+        variable.assign(variable * 1.1)
+    for rows in (slice(0, 1), slice(1, 2), slice(0, 9)):
+        found = function(PICTURES[rows])
+        assert list(found) == ["stage3", "pooled"]
+        for name in found:
+            assert_equal(found[name], expected[name][rows])
