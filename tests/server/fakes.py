@@ -40,7 +40,7 @@ class FakePredictor:
 
     def probabilities(self, images: np.ndarray) -> np.ndarray:
         assert images.dtype in (np.uint8, np.float32)
-        assert images.shape[1:] == (SIZE, SIZE, 3)
+        assert images.shape[1:] == (self.image_size, self.image_size, 3)
         self.batches.append(len(images))
         self.before(images)
         time.sleep(self.seconds)

@@ -18,6 +18,8 @@ async function describe() {
 
 function take(files) {
   const cards = [...files].map((file) => [file, newCard(file)]);
+  answers.prepend(...cards.map(([, card]) => card));
+  while (answers.children.length > limits.cards) answers.lastElementChild.remove();
   for (let i = 0; i < cards.length; i += limits.atOnce) {
     const some = cards.slice(i, i + limits.atOnce);
     queue = queue.then(() => Promise.all(some.map(([file, card]) => ask(file, card))));
@@ -37,8 +39,6 @@ function newCard(file) {
   card.querySelector("h2").textContent = file.name || "pasted picture";
   card.className = "busy";
   card.querySelector(".note").textContent = "looking ...";
-  answers.prepend(card);
-  while (answers.children.length > limits.cards) answers.lastElementChild.remove();
   return card;
 }
 
