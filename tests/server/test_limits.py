@@ -149,8 +149,9 @@ def test_senders_who_go_away_leave_the_queue():
             connection.request("POST", PREDICT, body)
             time.sleep(0.02)
             connection.close()
-        time.sleep(0.1)
-        assert "waiting_pictures 0.0" in httpx.get(address + "/metrics").text
+        end = time.monotonic() + 10
+        while "waiting_pictures 0.0" not in httpx.get(address + "/metrics").text:
+            assert time.monotonic() < end
     assert sum(predictor.batches) <= 10
 
 

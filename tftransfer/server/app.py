@@ -40,14 +40,6 @@ def create_app(predictor, *, settings: ServerSettings | None = None) -> Starlett
     """
     settings = settings or ServerSettings()
     metrics = Metrics()
-
-    @contextlib.asynccontextmanager
-    async def lifespan(app: Starlette):
-        answerer.batcher.start()
-        yield
-        await answerer.batcher.stop()
-        answerer.decoder.close()
-
     answerer = Answerer(predictor, settings=settings, metrics=metrics)
     desk = Desk(answerer, BodyReader(settings.max_body))
     app = Starlette(
@@ -57,7 +49,7 @@ def create_app(predictor, *, settings: ServerSettings | None = None) -> Starlett
             *page_routes(predictor, settings),
             *_house_routes(metrics),
         ],
-        lifespan=lifespan,
+        lifespan=_lifespan(answerer),
         middleware=[Middleware(CountRequests, metrics=metrics)],
         exception_handlers={
             RequestProblem: _problem,
@@ -67,6 +59,17 @@ def create_app(predictor, *, settings: ServerSettings | None = None) -> Starlett
     )
     app.router.redirect_slashes = False  # to an address made of what the client says
     return app
+
+
+def _lifespan(answerer: Answerer):
+    @contextlib.asynccontextmanager
+    async def lifespan(app: Starlette):
+        answerer.batcher.start()
+        yield
+        await answerer.batcher.stop()
+        answerer.decoder.close()
+
+    return lifespan
 
 
 def _house_routes(metrics: Metrics) -> list[Route]:

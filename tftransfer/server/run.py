@@ -58,7 +58,7 @@ def make_server(
         log_level="warning",
         server_header=False,
         # Connections, of which most wait for their turn: each may bring one request.
-        limit_concurrency=2 * settings.max_waiting,
+        limit_concurrency=max(64, 2 * settings.max_waiting),
         timeout_graceful_shutdown=_LAST_SECONDS,
     )
     text = (
