@@ -11,6 +11,7 @@ files. Latency: one picture in memory per call, median of 100.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import os
@@ -79,18 +80,26 @@ def raw_openvino(backbone, piece: int):
 def torch_net(name: str):
     import torch
 
-    # timm imports torchvision, whose compiled part may not fit a CPU build of torch;
-    # one declared operator lets it import, none of them is used.
-    try:
-        import torchvision  # noqa: F401
-    except RuntimeError:
-        declared = torch.library.Library("torchvision", "DEF")
-        declared.define("nms(Tensor dets, Tensor scores, float threshold) -> Tensor")
-        torch_net.declared = declared  # it would be withdrawn with the object
+    declare_torchvision()
     import timm
 
     net = timm.create_model(NETS[name], pretrained=False, num_classes=0).eval()
     return net.to(memory_format=torch.channels_last)
+
+
+@functools.cache
+def declare_torchvision():
+    """Let timm import torchvision where its compiled part does not fit this torch.
+
+    None of these operators is used here; without a declaration the import fails.
+    """
+    import torch
+
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        with contextlib.suppress(RuntimeError):  # there already
+            library.define(f"{name}(Tensor a, Tensor b, float c) -> Tensor")
+    return library  # its declarations end with it; the cache keeps it
 
 
 def torch_memory(net, images):

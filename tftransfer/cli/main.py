@@ -15,6 +15,7 @@ from tftransfer.cli.guard import guarded
 from tftransfer.cli.launch import launch
 from tftransfer.cli.lr_find import lr_find
 from tftransfer.cli.predict import predict
+from tftransfer.cli.serve import serve
 from tftransfer.cli.train import train
 
 app = typer.Typer(
@@ -34,6 +35,7 @@ for _name, _command in {
     "backbones": backbones,
     "lr-find": lr_find,
     "export": export,
+    "serve": serve,
     "demo": demo,
 }.items():
     app.command(_name)(guarded(_command))
