@@ -1,5 +1,6 @@
 """Where results go: raw numbers as JSON and a table beside them."""
 
+import contextlib
 import datetime
 import importlib.metadata
 import json
@@ -7,6 +8,7 @@ import os
 import pathlib
 import platform
 
+_PEERS = ("openvino", "onnxruntime", "torch", "timm")
 FOLDER = pathlib.Path(__file__).parent / "results"
 
 
@@ -21,10 +23,10 @@ def data_folder(name: str) -> pathlib.Path:
 
 def machine() -> dict:
     """Return what the numbers were measured on."""
-    versions = {
-        name: importlib.metadata.version(name)
-        for name in ("tensorflow", "keras", "numpy", "scikit-learn", "pillow")
-    }
+    versions = {}
+    for name in ("tensorflow", "keras", "numpy", "scikit-learn", "pillow", *_PEERS):
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
     return {
         "date": datetime.date.today().isoformat(),
         "cpu": _cpu(),
