@@ -2,7 +2,7 @@
 
     python benchmarks/onednn.py [--repeats 3]
 
-`predict` and `extract` on 256 pictures from memory in a process with
+`predict` and `extract` on 128 pictures from memory in a process with
 TF_ENABLE_ONEDNN_OPTS=0 and in one with 1, twice in turn; medians.
 """
 
@@ -16,12 +16,12 @@ import sys
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from extraction import BATCH
-from extraction import IN_MEMORY
 from extraction import pictures
 from extraction import rates
 from results_file import write
 
 NETS = ("mobilenet", "mobilenetv2", "resnet50", "efficientnetb0")
+PICTURES = 128
 SIDES = ("predict", "extract")
 
 
@@ -29,7 +29,7 @@ def measure(repeats: int) -> None:
     """Print pictures per second as JSON: runs in a process of its own."""
     import tftransfer as tft
 
-    images = pictures(IN_MEMORY)
+    images = pictures(PICTURES)
     found = {}
     for name in NETS:
         backbone = tft.Backbone(name, weights=None)
@@ -38,7 +38,7 @@ def measure(repeats: int) -> None:
             "predict": lambda b=backbone: b.predict(images, BATCH, verbose=0),
             "extract": lambda e=extract: e(images, progress=False),
         }
-        measured = rates(sides, IN_MEMORY, repeats)
+        measured = rates(sides, PICTURES, repeats)
         found[name] = {side: row["rate"] for side, row in measured.items()}
     print(json.dumps(found))
 

@@ -146,8 +146,13 @@ def test_inputs_have_the_names_that_the_documentation_says(folder):
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_normalization_becomes_constants(format, tmp_path):
-    """keras-to-ONNX makes the mean and variance of EfficientNet's inputs of the net."""
+def test_what_converters_stumble_over(format, tmp_path):
+    """Normalization, grouped convolutions and swish; GELU is in the model above.
+
+    Keras makes the first one's mean an input of the ONNX net, hides the second from
+    converters in a function for XLA, and gives the third a gradient that a SavedModel
+    of a frozen graph cannot keep.
+    """
     normalization = keras.layers.Normalization(
         mean=[120.0, 110.0, 90.0], variance=[900.0, 1600.0, 2500.0]
     )
@@ -155,6 +160,7 @@ def test_normalization_becomes_constants(format, tmp_path):
         [
             keras.Input((SIZE, SIZE, 3)),
             normalization,
+            keras.layers.Conv2D(6, 3, strides=4, groups=3, activation="swish"),
             keras.layers.Flatten(),
             keras.layers.Dense(4),
         ]
@@ -166,6 +172,42 @@ def test_normalization_becomes_constants(format, tmp_path):
     expected = softmax(model(PICTURES.astype("float32")).numpy())
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.ptp(expected, axis=0).max() > 0.1
+
+
+def test_efficientnet_converts_to_onnx(tmp_path):
+    assert_converts("efficientnetb0", tmp_path, ["net.onnx"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "convnexttiny",
+        "densenet121",
+        "efficientnetb0",
+        "efficientnetv2b0",
+        "mobilenetv2",
+        "mobilenetv3small",
+        "nasnetmobile",
+        "resnet50v2",
+        "xception",
+    ],
+)
+def test_families_of_backbones_convert(name, tmp_path):
+    assert_converts(name, tmp_path, FILES.values())
+
+
+def assert_converts(name, folder, files):
+    side = 71 if name == "xception" else 64
+    backbone = tft.Backbone(name, weights=None, input_shape=(side, side, 3))
+    model = tft.Classifier(backbone, num_classes=4)
+    model.head.layers[-1].kernel.assign(
+        np.random.default_rng(0).normal(0, 1, (backbone.pooled_dim, 4))
+    )
+    for file in files:
+        result = tft.export(model, folder / file)
+        assert result.agreement == 1.0
+        assert result.largest_difference < 1e-4
 
 
 @pytest.mark.parametrize("format", ["litert", "openvino"])

@@ -48,7 +48,11 @@ def write_litert(
     module.function = frozen(served, always=True)
     with quietly():
         tf.saved_model.save(
-            module, str(folder), signatures={"probabilities": _named(module.function)}
+            module,
+            str(folder),
+            signatures={"probabilities": _named(module.function)},
+            # Swish has a gradient of its own, which a frozen graph cannot keep.
+            options=tf.saved_model.SaveOptions(experimental_custom_gradients=False),
         )
         kept = ()
         if quantize == "int8":

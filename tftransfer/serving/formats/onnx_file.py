@@ -27,7 +27,7 @@ def write_onnx(served: ServedModel, path: pathlib.Path) -> None:
     (given,), (found,) = function.inputs, function.outputs
     with quietly():
         proto, _ = tf2onnx.convert.from_graph_def(
-            function.graph.as_graph_def(),
+            _without_xla(function.graph.as_graph_def()),
             name=path.stem,
             opset=_OPSET,
             input_names=[given.name],
@@ -48,6 +48,19 @@ def write_onnx(served: ServedModel, path: pathlib.Path) -> None:
             "a SavedModel or to OpenVINO."
         ) from error
     onnx.save(proto, path)
+
+
+def _without_xla(graph):
+    """Let the converter look into functions that Keras marks for XLA.
+
+    Grouped convolutions are such: TensorFlow has no kernel of them for CPUs, ONNX has.
+    """
+    functions = graph.library.function
+    for part in (graph.node, functions, *(f.node_def for f in functions)):
+        for item in part:
+            item.attr.pop("_XlaMustCompile", None)
+            item.attr.pop("_noinline", None)
+    return graph
 
 
 def _erfc(graph, node, name: str, _) -> None:
