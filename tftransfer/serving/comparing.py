@@ -1,7 +1,7 @@
 """How far an exported model is from the Keras model, on real pictures."""
 
 import dataclasses
-import itertools
+from itertools import islice
 
 import numpy as np
 from sklearn.datasets import load_sample_images
@@ -31,14 +31,14 @@ class Agreement:
 
 
 def compare(served: ServedModel, artefact: Artefact, images: np.ndarray) -> Agreement:
-    """Compare probabilities for `images`, (n, size, size, 3) float32.
+    """Compare probabilities for `images`, uint8 (n, size, size, 3).
 
     Raises:
         ValueError: When the artefact answers NaN, infinity or another shape.
     """
     largest, same = 0.0, 0
     for start in range(0, len(images), _BATCH):
-        batch = images[start : start + _BATCH]
+        batch = images[start : start + _BATCH].astype("float32")
         expected = served.probabilities(batch)
         found = artefact.compute(batch)
         if found.shape != expected.shape or not np.isfinite(found).all():
@@ -53,7 +53,7 @@ def compare(served: ServedModel, artefact: Artefact, images: np.ndarray) -> Agre
 
 
 def some_pictures(data, *, image_size: int, most: int = _MOST) -> np.ndarray:
-    """Return up to `most` pictures of `data`, drawn with seed 0, as float32.
+    """Return up to `most` pictures of `data`, drawn with seed 0, as uint8.
 
     Args:
         data: As `tft.data.as_dataset` takes it; None: parts of the two photographs that
@@ -68,10 +68,12 @@ def some_pictures(data, *, image_size: int, most: int = _MOST) -> np.ndarray:
         return _photographs(image_size)
     dataset = as_dataset(data, image_size=image_size, batch_size=_BATCH, shuffle=True)
     batches = (b[0] if isinstance(b, tuple) else b for b in dataset)
-    rows = list(itertools.islice((row for batch in batches for row in batch), most))
+    rows = (np.asarray(row) for batch in batches for row in batch)
+    rows = [row.round().clip(0, 255).astype("uint8") for row in islice(rows, most)]
     if not rows:
         raise ValueError("Expected pictures to compare with. Received none.")
-    return np.stack(rows).astype("float32")
+    # Not as float32: 512 pictures of a large net would take gigabytes.
+    return np.stack(rows)
 
 
 def _photographs(image_size: int) -> np.ndarray:
@@ -86,4 +88,4 @@ def _photographs(image_size: int) -> np.ndarray:
                 top = (image.height - side) // 2
                 part = image.crop((left, top, left + side, top + side))
                 parts.append(np.asarray(square(part, image_size)))
-    return np.stack(parts).astype("float32")
+    return np.stack(parts)

@@ -38,7 +38,7 @@ def write_litert(
         scratch: A folder for files on the way.
         quantize: None, "float16" (weights) or "int8" (weights and activations; input
             and output stay float32).
-        representative: Pictures (n, size, size, 3), for int8.
+        representative: Pictures uint8 (n, size, size, 3), for int8.
 
     Returns:
         Names of the layers that int8 keeps in float.

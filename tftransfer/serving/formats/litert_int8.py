@@ -35,7 +35,7 @@ def int8_model(
     Args:
         converter: Returns a new `TFLiteConverter` when called.
         served: The float model.
-        representative: Pictures (n, size, size, 3) float32 of the kind to come.
+        representative: Pictures uint8 (n, size, size, 3) of the kind to come.
     """
     expected = _best(served.probabilities, representative)
 
@@ -73,7 +73,7 @@ def _to_keep(layers: dict[str, float]):
 
 def _best(compute, images: np.ndarray) -> np.ndarray:
     pieces = [
-        np.argmax(compute(images[start : start + 32]), axis=1)
+        np.argmax(compute(images[start : start + 32].astype("float32")), axis=1)
         for start in range(0, len(images), 32)
     ]
     return np.concatenate(pieces)
@@ -84,7 +84,7 @@ def _debugger(converter, pictures: np.ndarray, names: list[str]):
 
     def representative():
         for picture in pictures:
-            yield [picture[None]]
+            yield [picture[None].astype("float32")]
 
     made = converter()
     made.optimizations = [tf.lite.Optimize.DEFAULT]

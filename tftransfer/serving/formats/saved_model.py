@@ -74,6 +74,7 @@ def check_top_k(served: ServedModel, folder: pathlib.Path, images: np.ndarray) -
     """Raise unless the signature `image` gives each label the model's probability."""
     with quietly():
         loaded = tf.saved_model.load(str(folder))
+    images = images.astype("float32")
     answer = loaded.signatures["image"](image=images)
     expected = served.probabilities(images)
     place = {label.encode(): number for number, label in enumerate(served.labels)}
