@@ -1,6 +1,7 @@
 """ONNX, LiteRT, OpenVINO and SavedModel: the same answers as the Keras model."""
 
 import json
+import sys
 import zipfile
 
 import keras
@@ -98,6 +99,14 @@ def test_names_and_versions(folder, model):
     for path in (folder / "pets", folder / "pets" / "12"):
         predictor = tft.Predictor(path, engine="tensorflow")
         assert (predictor.name, predictor.version) == ("pets", "12")
+
+
+def test_litert_runs_in_its_own_package_and_in_tensorflow(folder, monkeypatch):
+    path = folder / FILES["litert"]
+    own = tft.Predictor(path).probabilities(PICTURES)
+    monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
+    inside = tft.Predictor(path).probabilities(PICTURES)
+    np.testing.assert_allclose(own, inside, atol=1e-6)
 
 
 @pytest.mark.parametrize("format", FILES)

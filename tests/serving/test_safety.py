@@ -113,6 +113,34 @@ def test_operations_on_files_in_a_saved_model(trace, tmp_path):
     assert not trace.exists()
 
 
+def test_a_function_in_the_loaders_clothes(trace, tmp_path):
+    """Weights are saved by functions of a known name; it alone is no passport."""
+    from google.protobuf import text_format
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 8, 3))])
+    def inner(image):
+        tf.raw_ops.SaveV2(
+            prefix=str(trace),
+            tensor_names=["image"],
+            shape_and_slices=[""],
+            tensors=[image],
+        )
+        return two(image)
+
+    folder = saved(tmp_path / "1", inner)
+    file = folder / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    text = text_format.MessageToString(model)
+    assert "__inference_inner_" in text
+    text = text.replace("__inference_inner_", "__inference__traced_save_")
+    disguised = text_format.Parse(text, saved_model_pb2.SavedModel())
+    file.write_bytes(disguised.SerializeToString())
+    with pytest.raises(ValueError, match="SaveV2"):
+        tft.Predictor(folder)
+    assert not trace.exists()
+
+
 def test_an_initializer_that_writes(trace, tmp_path):
     """It would run as soon as the SavedModel is loaded."""
 

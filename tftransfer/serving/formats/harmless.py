@@ -26,7 +26,7 @@ _NAMES = """
     WriteSummary
 """
 _HARMFUL = frozenset(_NAMES.split())
-# Every SavedModel has these, in two functions that only its own loader calls.
+# Every SavedModel has these, in two functions that nothing in it calls.
 _CHECKPOINT = frozenset(
     {
         "MergeV2Checkpoints",
@@ -38,6 +38,7 @@ _CHECKPOINT = frozenset(
         "SaveV2",
     }
 )
+_LOADERS = ("__inference__traced_save_", "__inference__traced_restore_")
 
 
 def check_harmless(folder: pathlib.Path) -> None:
@@ -59,15 +60,31 @@ def check_harmless(folder: pathlib.Path) -> None:
     found = set()
     for graph in model.meta_graphs:
         found |= {node.op for node in graph.graph_def.node} & _HARMFUL
+        loaders = _functions_of_the_loader(graph)
         for function in graph.graph_def.library.function:
             used = {node.op for node in function.node_def}
-            saves = function.signature.name.startswith(
-                ("__inference__traced_save_", "__inference__traced_restore_")
-            )
-            found |= used & (_HARMFUL if saves else _HARMFUL | _CHECKPOINT)
+            of_loader = function.signature.name in loaders
+            found |= used & (_HARMFUL if of_loader else _HARMFUL | _CHECKPOINT)
     if found:
         raise ValueError(
             "Expected a SavedModel that only computes. Received: "
             f"'{folder}', which holds {', '.join(sorted(found))}. It reads or writes "
             "files or runs Python of whoever made it: do not load it."
         )
+
+
+def _functions_of_the_loader(graph) -> set[str]:
+    """Return the functions that save and restore weights, if nothing else uses them."""
+    functions = graph.graph_def.library.function
+    named = {
+        function.signature.name
+        for function in functions
+        if function.signature.name.startswith(_LOADERS)
+    }
+    called = set(graph.object_graph_def.concrete_functions)
+    for function in functions:
+        for node in function.node_def:
+            for value in node.attr.values():
+                called.add(value.func.name)
+                called |= {each.name for each in value.list.func}
+    return named - called
