@@ -4,17 +4,16 @@ TensorFlow only, and `openvino`.
 """
 
 import os
-import threading
 
 import numpy as np
 import tensorflow as tf
 
-from tftransfer.core.fingerprint import weights_digest
+from tftransfer.inference.net_function import NetFunction
 from tftransfer.inference.openvino_net import OpenVinoNet
 from tftransfer.inference.openvino_net import import_openvino
 
 
-class OpenVinoFunction:
+class OpenVinoFunction(NetFunction):
     """`net(images, training=False)` through OpenVINO; same use as `FrozenFunction`.
 
     Args:
@@ -32,17 +31,7 @@ class OpenVinoFunction:
 
     def __init__(self, net):
         import_openvino()
-        self._net = net
-        self._digest = None
-        self._compiled = {}
-        self._lock = threading.Lock()
-
-    def refresh(self) -> None:
-        """Forget the compiled nets when a weight changed since they were made."""
-        digest = weights_digest(self._net)
-        with self._lock:
-            if digest != self._digest:
-                self._digest, self._compiled = digest, {}
+        super().__init__(net)
 
     def __call__(self, images) -> list[np.ndarray]:
         """Return the flat list of outputs for `images`, uint8 or any float dtype."""
@@ -51,13 +40,8 @@ class OpenVinoFunction:
             images = images.astype(np.float32, copy=False)
         return self._of(images.dtype)(images)
 
-    def _of(self, dtype) -> OpenVinoNet:
-        with self._lock:
-            if self._digest is None:
-                self._digest = weights_digest(self._net)
-            if dtype not in self._compiled:
-                self._compiled[dtype] = OpenVinoNet(converted(self._net), dtype)
-            return self._compiled[dtype]
+    def _compile(self, dtype) -> OpenVinoNet:
+        return OpenVinoNet(converted(self._net), dtype)
 
 
 def converted(net):

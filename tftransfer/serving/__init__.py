@@ -3,7 +3,7 @@
 from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
-    "ExportResult": "tftransfer.serving.exporting",
+    "ExportResult": "tftransfer.serving.export_result",
     "Predictor": "tftransfer.serving.predictor",
     "export": "tftransfer.serving.exporting",
     "next_version": "tftransfer.serving.versions",
