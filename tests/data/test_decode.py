@@ -144,7 +144,7 @@ def test_a_large_jpeg_decoded_at_reduced_scale_is_close():
 
 @pytest.mark.parametrize(
     ("contents", "reason"),
-    [(b"", "empty file"), (b"plain text", "something else"), (b"\xff\xd8\xff", "")],
+    [(b"", "empty file"), (b"plain text", "an unknown format"), (b"\xff\xd8\xff", "")],
 )
 def test_what_is_no_picture_is_refused(contents, reason):
     with pytest.raises(ValueError, match="whole picture") as error:

@@ -43,7 +43,7 @@ def test_many_threads_read_the_right_pictures(files):
 def test_a_broken_file_is_masked_and_warned_of_once(files):
     with open(files.paths[1], "wb") as file:
         file.write(b"broken")
-    with pytest.warns(UserWarning, match=r"'.*1\.png': something else") as seen:
+    with pytest.warns(UserWarning, match=r"'.*1\.png': an unknown format") as seen:
         found = [read(files, indices)[1] for indices in ([0, 1, 2], [1])]
     assert found == [[True, False, True], [False]]
     assert len(seen) == 1

@@ -107,7 +107,7 @@ def test_links_that_lead_nowhere(folder):
 def test_reasons_are_short_and_errors_whole(folder):
     path = folder / "wasp" / "x.jpg"
     path.write_text("text")
-    assert quiet(folder).unreadable == {str(path): "something else"}
+    assert quiet(folder).unreadable == {str(path): "an unknown format"}
     with pytest.raises(ValueError, match=r"Expected '.*x\.jpg' to be a whole picture"):
         quiet(folder, on_error="raise")
 

@@ -176,5 +176,5 @@ def _reason(error: Exception, contents: bytes) -> str:
     if not contents:
         return "an empty file"
     if isinstance(error, Image.UnidentifiedImageError):
-        return "something else"
+        return "an unknown format"
     return f"{error}" if str(error) else type(error).__name__
