@@ -32,7 +32,13 @@ def test_a_real_ctrl_c(run, pictures, tmp_path):
     out = tmp_path / "run"
     command = ["train", str(pictures), *TINY, "--epochs", "0", "--head-epochs", "500"]
     command += ["--out", str(out), "--patience", "1000"]
-    process = subprocess.Popen([*_PROGRAM, *command], stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [*_PROGRAM, *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        # A test run in the background of a script ignores Ctrl-C, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     state = out / "checkpoint" / "state.json"
     deadline = time.monotonic() + 240
     while not state.exists() and process.poll() is None:
