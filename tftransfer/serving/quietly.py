@@ -1,4 +1,7 @@
-"""Converters without their chatter: of deprecations, scratch folders, progress."""
+"""Converters without their chatter: of deprecations, scratch folders, progress.
+
+TensorFlow only.
+"""
 
 import contextlib
 import logging

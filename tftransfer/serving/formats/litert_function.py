@@ -1,4 +1,4 @@
-"""A LiteRT file as a function of pictures."""
+"""A LiteRT file as a function of pictures. TensorFlow only."""
 
 import os
 import threading

@@ -4,7 +4,7 @@ Weights per channel, activations per tensor, ranges from representative pictures
 TensorFlow's converter. No label is used: the float model is the measure. When the int8
 model names another class for too many of the representative pictures, the layers
 whose outputs suffer most, channel by channel, are computed in float together with the
-layer that reads them, as few as it takes.
+layer that reads them, as few as it takes. TensorFlow only.
 
 References:
     Jacob et al., Quantization and training of neural networks for efficient
