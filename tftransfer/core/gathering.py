@@ -1,6 +1,7 @@
 """The rows of all replicas, for losses that compare the rows of a batch.
 
-A mean over rows needs none of this: `ReplicatedSteps` adds the replicas' parts up.
+TensorFlow only; other backends get their argument back. A mean over rows needs none of
+this: `ReplicatedSteps` adds the replicas' parts up.
 """
 
 import keras

@@ -2,8 +2,8 @@
 
 Converted from a SavedModel alone: from a concrete function the converter of TensorFlow
 2.21 makes files that answer NaN. The labels lie inside as `labels.txt` of an appended
-zip archive, where the metadata of TensorFlow Lite keeps associated files. TensorFlow
-only.
+zip archive, where the metadata of TensorFlow Lite keeps associated files.
+TensorFlow only.
 """
 
 import pathlib
