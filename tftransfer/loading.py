@@ -6,6 +6,7 @@ import os
 # Each registers its classes with Keras when it is imported.
 _REGISTERING = (
     "tftransfer.backbones.adopted",
+    "tftransfer.distillation",
     "tftransfer.features",
     "tftransfer.finetune",
 )

@@ -63,7 +63,8 @@ class AdoptedBackbone(Backbone):
         if preprocessing != "none":
             x = Preprocessing(preprocessing, name="raw_rgb_preprocessing")(x)
         graph = keras.Model(source, {**pyramid, "pooled": output})
-        tensors, by_layer = unfold(graph, x)
+        tensors, by_path = unfold(graph, x)
+        by_layer = {path.rsplit("/", 1)[-1]: output for path, output in by_path.items()}
         self._connect(image, tensors.pop("pooled"), name or model.name)
         self.architecture = model.name
         self.image_size = source.shape[1] or _ANY_SIZE

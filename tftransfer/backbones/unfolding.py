@@ -15,41 +15,50 @@ def unfold(model: keras.Model, x) -> tuple:
     a nested model in the graph (`base(x, training=False)`) goes on to its layers.
 
     Args:
-        model: A functional model with one input.
-        x: KerasTensor of the shape of its input.
+        model: A functional or Sequential model.
+        x: KerasTensors in the structure of its input.
 
     Returns:
-        The outputs in the structure of `model.output`, and {layer name: output} of
-        every layer that ran.
+        The outputs in the structure of `model.output`, and {path: output} of every
+        layer that ran, the nested models themselves included. A path is the names from
+        the outermost nested model to the layer, with "/"; of a layer that runs several
+        times it is the last output.
 
     Raises:
-        ValueError: When two layers of different nested models share a name.
+        ValueError: When two layers of different nested models share a name, which no
+            functional model of them could have.
     """
     layers, outputs = {}, {}
 
-    def call(layer, *args, **kwargs):
+    def call(path, layer, *args, **kwargs):
+        here = (*path, layer.name)
         if _transparent(layer):
-            return enter(layer, args[0], kwargs.get("training"))
-        if layers.setdefault(layer.name, layer) is not layer:
+            result = enter(here, layer, args[0], kwargs.get("training"))
+        elif layers.setdefault(layer.name, layer) is layer:
+            result = layer(*args, **kwargs)
+        else:
             raise ValueError(
                 f"Expected layer names that are unique. Received: '{layer.name}' "
                 f"twice, once inside a model nested in '{model.name}'. Build one of "
                 "them with another name."
             )
-        outputs[layer.name] = result = layer(*args, **kwargs)
+        outputs["/".join(here)] = result
         return result
 
-    def enter(nested, x, training):
+    def enter(path, nested, x, training):
         extra = {} if training is None else {"training": training}
         if isinstance(nested, keras.Sequential):
             for layer in nested.layers:
-                x = call(layer, x, **_accepted(layer, extra))
+                x = call(path, layer, x, **_accepted(layer, extra))
             return x
         return nested._run_through_graph(
-            x, lambda layer: functools.partial(call, layer, **_accepted(layer, extra))
+            x,
+            lambda layer: functools.partial(
+                call, path, layer, **_accepted(layer, extra)
+            ),
         )
 
-    return enter(model, x, None), outputs
+    return enter((), model, x, None), outputs
 
 
 def _transparent(layer) -> bool:

@@ -27,6 +27,8 @@ class _Untracked:
 class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     """Base of every method: total = task loss + sum over terms of weight * term.
 
+    Where a method calls `weigh_task`, the task loss has a factor, too.
+
     A method implements
 
     - `forward_train(x) -> dict`: the training outputs, with `"prediction"` among them;
@@ -50,7 +52,9 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.term_weights = {}
+        self.task_weight = None
         self._term_metrics = []
+        self._scalars = {}
         self._deployed = _Untracked(None)
 
     # What a method implements ------------------------------------------------------
@@ -97,14 +101,36 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
                 f"Expected a new term with a weight of 0 or more. Received: '{name}' "
                 f"with {weight}; declared already: {sorted(self.term_weights)}."
             )
+        self.term_weights[name] = self.add_scalar(f"{name}_weight", weight)
+        self._term_metrics.append(keras.metrics.Mean(name=f"{name}_loss"))
+
+    def weigh_task(self, weight: float) -> None:
+        """Give the task loss a factor, the variable `self.task_weight`.
+
+        It counts in training; validation reports the task loss itself.
+
+        Raises:
+            ValueError: When the weight is negative.
+        """
+        if weight < 0:
+            raise ValueError(f"Expected a weight of 0 or more. Received: {weight}.")
+        self.task_weight = self.add_scalar("task_weight", weight)
+
+    def add_scalar(self, name: str, value: float):
+        """Return a variable for a setting that callbacks may change within one `fit`.
+
+        Args:
+            name: Its name, in saved files, too, and for `tft.callbacks.Ramp`.
+            value: What it starts from.
+        """
         variable = self.add_weight(
             shape=(),
-            initializer=keras.initializers.Constant(weight),
+            initializer=keras.initializers.Constant(value),
             trainable=False,
-            name=f"{name}_weight",
+            name=name,
         )
-        self.term_weights[name] = variable
-        self._term_metrics.append(keras.metrics.Mean(name=f"{name}_loss"))
+        self._scalars[name] = variable
+        return variable
 
     def finish_init(self) -> None:
         """Declare that all parts and variables exist; connects the deployed model."""
@@ -119,9 +145,21 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
         return self._deployed.value
 
     @property
+    def scalars(self) -> dict:
+        """{name: variable} of the settings that a callback may change within a fit."""
+        return dict(self._scalars)
+
+    @property
     def trainable_variables(self):
+        return self._without_frozen_parts(super().trainable_variables)
+
+    @property
+    def trainable_weights(self):  # what the training step reads
+        return self._without_frozen_parts(super().trainable_weights)
+
+    def _without_frozen_parts(self, variables) -> list:
         never = {id(v) for part in self.frozen_parts() for v in part.variables}
-        return [v for v in super().trainable_variables if id(v) not in never]
+        return [v for v in variables if id(v) not in never]
 
     def call(self, x, training=None):
         if training:
@@ -133,7 +171,11 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     ):
         outputs = y_pred if isinstance(y_pred, dict) else {"prediction": y_pred}
         total = self._task_loss(x, y, outputs["prediction"], sample_weight, training)
-        if not training or not self.term_weights:
+        if not training:
+            return total
+        if self.task_weight is not None:
+            total = ops.cast(self.task_weight, total.dtype) * total
+        if not self.term_weights:
             return total
         terms = self.transfer_losses(x, y, outputs, sample_weight)
         if set(terms) != set(self.term_weights):
@@ -187,13 +229,15 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
-        plain = {
-            name: keras.saving.deserialize_keras_object(value, custom_objects)
-            if isinstance(value, dict) and "class_name" in value
-            else value
-            for name, value in config.items()
-        }
-        return cls(**plain)
+        return cls(**{k: _deserialized(v, custom_objects) for k, v in config.items()})
+
+
+def _deserialized(value, custom_objects):
+    if isinstance(value, list):
+        return [_deserialized(item, custom_objects) for item in value]
+    if isinstance(value, dict) and "class_name" in value:
+        return keras.saving.deserialize_keras_object(value, custom_objects)
+    return value
 
 
 def _constructor_arguments(cls: type) -> list[str]:

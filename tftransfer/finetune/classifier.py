@@ -130,7 +130,10 @@ class Classifier(TransferModel):
         return self.head(self._features(x, training=False), training=False)
 
     def build_deployed(self):
-        return chain(self.backbone, self.head, name=f"{self.name}_deployed")
+        # The policy is kept where another model, such as a `Distiller`, trains it.
+        training = False if self.batch_norm == "inference" else None
+        name = f"{self.name}_deployed"
+        return chain(self.backbone, self.head, name=name, training=training)
 
     def _features(self, x, training):
         part = self.backbone if self._cut is None else self._cut[0]

@@ -7,17 +7,18 @@ import keras
 
 from tftransfer.core import check_one_of
 from tftransfer.data import with_activations
-from tftransfer.finetune.checkpoint import RunState
-from tftransfer.finetune.checkpoint import SaveEpoch
 from tftransfer.finetune.classifier import Classifier
 from tftransfer.finetune.freezing import discriminative_rates
 from tftransfer.finetune.freezing import freeze_until
-from tftransfer.finetune.metrics import LabelAccuracy
 from tftransfer.finetune.optimizers import AdamW
 from tftransfer.finetune.plan import Plan
-from tftransfer.finetune.schedule import OneCycle
 from tftransfer.finetune.split import deepest_frozen_endpoint
 from tftransfer.losses import ClassificationLoss
+from tftransfer.training.checkpoint import RunState
+from tftransfer.training.checkpoint import SaveEpoch
+from tftransfer.training.epochs import exact_epochs
+from tftransfer.training.metrics import LabelAccuracy
+from tftransfer.training.schedule import OneCycle
 
 HEAD, DEEPER = 0, 1
 
@@ -71,7 +72,7 @@ class Run:
         with contextlib.ExitStack() as stack:
             train, validation = self._cached(stack, train, validation, **caching)
             self.model.fit(
-                **_exact_epochs(train, done, epochs),
+                **exact_epochs(train, done, epochs),
                 validation_data=validation,
                 initial_epoch=done,
                 epochs=epochs,
@@ -137,15 +138,3 @@ def _uncached(train, validation, cache, reason: str):
             f"`cache={cache!r}` asks. Received: {reason}"
         )
     return train, validation
-
-
-def _exact_epochs(train, start: int, stop: int) -> dict:
-    """Return `x` and `steps_per_epoch` for epochs `start` to `stop - 1`.
-
-    Where the order of an epoch is known from its number, an interrupted run goes on
-    as if it had not been.
-    """
-    source = getattr(train, "source", None)
-    if source is None:
-        return {"x": train}
-    return {"x": source.epochs(start, stop), "steps_per_epoch": source.steps}

@@ -14,7 +14,6 @@ from tftransfer.core.workers import is_chief
 from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
 from tftransfer.data.augment import PRESETS
-from tftransfer.finetune.checkpoint import RunState
 from tftransfer.finetune.classifier import Classifier
 from tftransfer.finetune.freezing import layers_until
 from tftransfer.finetune.phases import DEEPER
@@ -22,6 +21,7 @@ from tftransfer.finetune.phases import HEAD
 from tftransfer.finetune.phases import Run
 from tftransfer.finetune.phases import check_cache
 from tftransfer.finetune.plan import plan_for
+from tftransfer.training.checkpoint import RunState
 
 
 def fine_tune(

@@ -1,4 +1,8 @@
 """Losses that can be called with no method around them."""
 
+from tftransfer.losses.attention_transfer import AttentionTransferLoss
 from tftransfer.losses.classification import ClassificationLoss
+from tftransfer.losses.distillation_loss import DistillationLoss
+from tftransfer.losses.jacobian import JacobianMatchingLoss
 from tftransfer.losses.penalties import L2SPLoss
+from tftransfer.losses.soft_target import SoftTargetLoss

@@ -1,0 +1,3 @@
+"""Small models taught by large ones."""
+
+from tftransfer.distillation.distiller import Distiller

@@ -1,0 +1,85 @@
+"""What a `Distiller` makes of its arguments: losses, weights, names, layers."""
+
+from tftransfer.losses import DistillationLoss
+from tftransfer.losses import SoftTargetLoss
+
+
+def checked_losses(losses) -> list[DistillationLoss]:
+    """Return the losses as a list, `SoftTargetLoss()` by default.
+
+    Raises:
+        TypeError: When one is no `DistillationLoss`.
+        ValueError: When the list is empty.
+    """
+    if losses is None:
+        losses = [SoftTargetLoss()]
+    losses = list(losses) if isinstance(losses, list | tuple) else [losses]
+    if not losses:
+        raise ValueError("Expected one loss or more. Received: an empty list.")
+    for loss in losses:
+        if not isinstance(loss, DistillationLoss):
+            raise TypeError(
+                "Expected losses of `tft.losses` that compare student and teacher, "
+                f"such as `SoftTargetLoss`. Received: {loss!r}. For one of your own "
+                "inherit from `tft.losses.DistillationLoss`."
+            )
+    return losses
+
+
+def chosen_weights(losses, weights, task) -> tuple[float, list[float]]:
+    """Return the factors of the task loss and of each loss, defaults filled in."""
+    soft = any(isinstance(loss, SoftTargetLoss) for loss in losses)
+    if task is None:
+        task = 0.1 if soft else 1.0
+    if weights is None:
+        weights = [loss.default_weight for loss in losses]
+    if len(weights) != len(losses):
+        raise ValueError(
+            f"Expected {len(losses)} `loss_weights`, one per loss. Received: "
+            f"{list(weights)}."
+        )
+    return task, list(weights)
+
+
+def unique_names(losses) -> list[str]:
+    """Return the losses' names; a repeated one gets "_2", "_3" behind.
+
+    Example:
+        >>> unique_names([SoftTargetLoss(1.0), SoftTargetLoss(8.0)])
+        ['soft_target', 'soft_target_2']
+    """
+    names = []
+    for loss in losses:
+        before = sum(other.name == loss.name for other in losses[: len(names)])
+        names.append(f"{loss.name}_{before + 1}" if before else loss.name)
+    return names
+
+
+def shares(weights, teachers: int) -> list[float]:
+    """Return the teachers' shares, scaled to a sum of 1.
+
+    Raises:
+        ValueError: When there are not as many as teachers, or none is above 0.
+    """
+    weights = [1.0] * teachers if weights is None else [float(w) for w in weights]
+    if len(weights) != teachers or min(weights, default=0) < 0 or sum(weights) <= 0:
+        raise ValueError(
+            f"Expected {teachers} `teacher_weights` of 0 or more, not all 0, one per "
+            f"teacher. Received: {weights}."
+        )
+    return [weight / sum(weights) for weight in weights]
+
+
+def teacher_layer(layer, teachers: int | None = None) -> tuple:
+    """Return (number of the teacher, layer): the first teacher's where none is named.
+
+    Raises:
+        ValueError: When there is no such teacher.
+    """
+    number, name = layer if isinstance(layer, list | tuple) else (0, layer)
+    if teachers is not None and not 0 <= number < teachers:
+        raise ValueError(
+            f"Expected a teacher's number in [0, {teachers - 1}]. Received: {number} "
+            f"for layer {name!r}."
+        )
+    return number, name

@@ -1,0 +1,75 @@
+"""Net: a student or a teacher as the terms read it, from input to logits and layers."""
+
+import contextlib
+
+import keras
+from keras import ops
+
+from tftransfer.core.input_gradients import input_gradients
+from tftransfer.distillation.scores import as_logits
+from tftransfer.distillation.scores import kind_of_outputs
+from tftransfer.distillation.taps import Taps
+
+
+class Net:
+    """A model, the layers that are read of it, and how its input is made.
+
+    Args:
+        model: The student or a teacher.
+        layers: Layers that losses read; None among them stands for the logits.
+        role: "student" or "teacher", for error texts.
+        output: "auto", "logits" or "probabilities".
+        preprocessing: Layer before the model, or None.
+        gradients: Whether gradients with respect to the input are asked for.
+    """
+
+    def __init__(self, model, layers, *, role, output, preprocessing, gradients):
+        self.taps = Taps(model, layers)
+        self.kind = None
+        if None in layers:
+            self.kind = kind_of_outputs(self.taps.net, output, role)
+        self.preprocessing = preprocessing
+        self.gradients = gradients
+
+    @property
+    def model(self) -> keras.Model:
+        """The plain model that runs."""
+        return self.taps.net
+
+    @property
+    def shapes(self) -> dict:
+        """{layer: shape (batch, ...)}, that of the scores under None."""
+        return self.taps.shapes
+
+    def prepared(self, x):
+        """Return `x` as the model takes it: preprocessed, or resized where needed."""
+        if self.preprocessing is not None:
+            return self.preprocessing(x)
+        wanted = self.taps.input_shape
+        if wanted is None or len(wanted) != 4 or len(getattr(x, "shape", ())) != 4:
+            return x
+        size = wanted[1:3]
+        if None in size or tuple(x.shape[1:3]) == size:
+            return x
+        return ops.image.resize(ops.cast(x, "float32"), size, antialias=True)
+
+    def read(self, x, training: bool, use) -> object:
+        """Run the model once and return `use(output, features, gradient)`.
+
+        Args:
+            x: Input of `prepared`.
+            training: As for every Keras model.
+            use: Gets the output, {layer: value} with logits under None, and, where
+                gradients are asked for, the function of `input_gradients`, else None.
+        """
+        x = self.prepared(x)
+        tape = contextlib.nullcontext()
+        if self.gradients:
+            x = ops.cast(x, "float32")
+            tape = input_gradients(x)
+        with tape as gradient:
+            features = self.taps(x, training=training)
+            output = features[None]
+            if self.kind is not None:
+                features = {**features, None: as_logits(output, self.kind)}
+            return use(output, features, gradient)
