@@ -246,9 +246,13 @@ class Distiller(TransferModel):
         terms = {}
         for name, loss in self._terms.items():
             pair, weight = outputs[name], sample_weight
+            if loss.needs_labels and y is not None:
+                pair = {**pair, "labels": y}
             if loss.in_batch and self.across_replicas:
                 pair, weight = gather_replicas((pair, weight))
             target = self._single(loss, pair["teacher"])
+            if "labels" in pair:
+                target = {"teacher": target, "labels": pair["labels"]}
             terms[name] = loss(target, pair["student"], weight)
         return terms
 
