@@ -8,6 +8,7 @@ from tftransfer.finetune.lr_finder import LRFinderResult
 from tftransfer.finetune.lr_finder import lr_find
 from tftransfer.finetune.plan import Plan
 from tftransfer.finetune.recipe import fine_tune
+from tftransfer.finetune.scratch import scratch_classifier
 from tftransfer.finetune.split import split
 from tftransfer.training.metrics import LabelAccuracy
 from tftransfer.training.optimizers import SGD
