@@ -2,7 +2,12 @@
 
 from tftransfer.losses.attention_transfer import AttentionTransferLoss
 from tftransfer.losses.classification import ClassificationLoss
+from tftransfer.losses.contrastive import ContrastiveRepresentationLoss
+from tftransfer.losses.decoupled import DecoupledKDLoss
 from tftransfer.losses.distillation_loss import DistillationLoss
+from tftransfer.losses.flow import FlowLoss
+from tftransfer.losses.hint import HintLoss
 from tftransfer.losses.jacobian import JacobianMatchingLoss
 from tftransfer.losses.penalties import L2SPLoss
+from tftransfer.losses.relational import RelationalLoss
 from tftransfer.losses.soft_target import SoftTargetLoss
