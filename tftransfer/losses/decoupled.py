@@ -52,7 +52,8 @@ class DecoupledKDLoss(DistillationLoss):
         >>> from tftransfer.losses import DecoupledKDLoss
         >>> teacher, student = np.array([[8.0, -2, -4]]), np.array([[-1.0, -2, -3]])
         >>> loss = DecoupledKDLoss(1.0, target_weight=0.0, non_target_weight=1.0)
-        >>> round(float(loss({"teacher": teacher, "labels": np.array([0])}, student)), 4)
+        >>> y_true = {"teacher": teacher, "labels": np.array([0])}
+        >>> round(float(loss(y_true, student)), 4)
         0.0671
 
     References:

@@ -137,4 +137,7 @@ def _distance(teacher, student):
 
 def _normalised(x, axes):
     squared = ops.sum(ops.square(x), axis=axes, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(squared, 1e-24))
+    there = squared > 1e-24
+    # A gradient of 0 (a head of zeros) has no direction: it stays 0 and learns nothing
+    # here. Divided by a tiny number, it would learn 1e12 times too much.
+    return x * ops.where(there, ops.rsqrt(ops.where(there, squared, 1.0)), 0.0)
