@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tftransfer as tft
 
@@ -125,12 +126,17 @@ def test_what_does_not_fit_is_said_at_construction():
 def test_two_replicas_update_as_one_device(key):
     x, y = data()
     found = []
-    for devices in ("cpu:1", "cpu:2"):
-        with tft.distribute.strategy(devices, say=None) as strategy, strategy.scope():
+    with tft.distribute.strategy("cpu:2", say=None) as two_replicas:
+        pass
+    for strategy in (tf.distribute.get_strategy(), two_replicas):
+        with strategy.scope():
             keras.utils.set_random_seed(0)
             distiller = made(ROWS[key][0], across_replicas=True)
             distiller.compile(keras.optimizers.SGD(0.01), distiller.loss)
+        before = [v.numpy() for v in distiller.trainable_variables]
         distiller.fit(x, y, batch_size=12, shuffle=False, verbose=0)
         found.append([v.numpy() for v in distiller.trainable_variables])
+    gaps = [np.abs(now - old).max() for now, old in zip(found[1], before, strict=True)]
+    assert max(gaps) > 1e-3
     for one, two in zip(*found, strict=True):
         np.testing.assert_allclose(one, two, atol=1e-5)
