@@ -113,6 +113,19 @@ def test_saved_and_restored(key, tmp_path):
     np.testing.assert_allclose(values[0]["loss"], values[1]["loss"], rtol=1e-6)
 
 
+@each
+def test_mixed_precision(key):
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy("mixed_float16")
+    try:
+        distiller = made(ROWS[key][0])
+        fit = distiller.fit(*data(), batch_size=6, epochs=2, verbose=0)
+    finally:
+        keras.mixed_precision.set_global_policy(before)
+    for values in fit.history.values():
+        assert np.isfinite(values).all()
+
+
 def test_what_does_not_fit_is_said_at_construction():
     with pytest.raises(ValueError, match="as many channels"):
         made(tft.losses.FlowLoss(PAIRS))
@@ -132,7 +145,7 @@ def test_two_replicas_update_as_one_device(key):
         with strategy.scope():
             keras.utils.set_random_seed(0)
             distiller = made(ROWS[key][0], across_replicas=True)
-            distiller.compile(keras.optimizers.SGD(0.01), distiller.loss)
+            distiller.compile(keras.optimizers.SGD(0.1), distiller.loss)
         before = [v.numpy() for v in distiller.trainable_variables]
         distiller.fit(x, y, batch_size=12, shuffle=False, verbose=0)
         found.append([v.numpy() for v in distiller.trainable_variables])
