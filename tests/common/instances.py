@@ -199,6 +199,18 @@ ROWS = {
             teacher_weights=[3, 1],
         ),
         frozen=(),  # a list
+        bad={
+            "layers of two teachers": lambda: _distiller(
+                [AttentionTransferLoss([("low", "low"), ("low", (1, "low"))])],
+                teachers=2,
+            ),
+            "no such teacher": lambda: _distiller(
+                [AttentionTransferLoss([("low", (2, "low"))])], teachers=2
+            ),
+            "the gradient of an average": lambda: _distiller(
+                [JacobianMatchingLoss()], teachers=2
+            ),
+        },
     ),
     "Distiller with Jacobians": dataclasses.replace(
         _taught(
