@@ -9,6 +9,7 @@ import numpy as np
 from tests.common.toy_method import MeanAlignment
 from tftransfer.backbones import Backbone
 from tftransfer.core import TransferModel
+from tftransfer.distillation.self_distiller import SelfDistiller
 from tftransfer.finetune import Classifier
 
 
@@ -78,6 +79,30 @@ def _image_data():
     )
 
 
+def _conv_net(mixed=False):
+    conv = keras.layers.Conv2D
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_float16" if mixed else policy)
+    try:
+        return keras.Sequential(
+            [
+                keras.Input((8, 8, 3)),
+                conv(4, 3, activation="relu", name="low"),
+                conv(6, 3, activation="relu", name="high"),
+                keras.layers.GlobalAveragePooling2D(name="pooled"),
+                keras.layers.Dense(3, dtype="float32", name="logits"),
+            ],
+            name="student",
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def _small_pictures():
+    rng = np.random.default_rng(0)
+    return rng.normal(size=(16, 8, 8, 3)).astype("float32"), rng.integers(0, 3, 16)
+
+
 ROWS = {
     "MeanAlignment": Row(
         build=_alignment,
@@ -115,5 +140,21 @@ ROWS = {
         data=_image_data,
         terms={"task": {"backbone", "head"}, "l2_sp": {"backbone"}},
         parts=("backbone", "head"),
+    ),
+    "SelfDistiller": Row(
+        build=lambda mixed=False: SelfDistiller(_conv_net(mixed), ["low", "high"]),
+        data=_small_pictures,
+        terms={
+            "task": {"student"},
+            "exit_labels": {"student", "heads"},
+            "exit_soft_target": {"student", "heads"},
+            "exit_hint": {"student", "heads"},
+        },
+        parts=("student", "heads"),
+        bad={
+            "no layer": lambda: SelfDistiller(_conv_net(), []),
+            "a layer that is not there": lambda: SelfDistiller(_conv_net(), ["lo"]),
+            "one layer twice": lambda: SelfDistiller(_conv_net(), ["low", "low"]),
+        },
     ),
 }

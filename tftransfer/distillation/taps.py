@@ -59,6 +59,12 @@ class Taps:
         found = {f"layer_{i}": layer for i, layer in enumerate(self.layers)}
         return {found.get(key): value for key, value in outputs.items()}
 
+    def up_to(self, layer: str) -> keras.Model:
+        """Return the net from its input to one of the `layers`, weights shared."""
+        inputs = tree.map_structure(lambda x: x, self._model._inputs_struct)
+        outputs = self._model.output
+        return keras.Model(inputs, outputs[f"layer_{self.layers.index(layer)}"])
+
     def _connected(self, model) -> keras.Model:
         if not getattr(self.net, "outputs", None):
             raise ValueError(
