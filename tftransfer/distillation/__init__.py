@@ -1,4 +1,8 @@
 """Small models taught by large ones."""
 
+from tftransfer.distillation.born_again import born_again
+from tftransfer.distillation.class_soft_labels import class_soft_labels
+from tftransfer.distillation.class_soft_labels import map_classes
 from tftransfer.distillation.distiller import Distiller
+from tftransfer.distillation.generations import BornAgain
 from tftransfer.distillation.self_distiller import SelfDistiller
