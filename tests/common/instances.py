@@ -9,8 +9,12 @@ import numpy as np
 from tests.common.toy_method import MeanAlignment
 from tftransfer.backbones import Backbone
 from tftransfer.core import TransferModel
-from tftransfer.distillation.self_distiller import SelfDistiller
+from tftransfer.distillation import Distiller
+from tftransfer.distillation import SelfDistiller
 from tftransfer.finetune import Classifier
+from tftransfer.losses import AttentionTransferLoss
+from tftransfer.losses import JacobianMatchingLoss
+from tftransfer.losses import SoftTargetLoss
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,10 +27,12 @@ class Row:
         plain: Maps x to what the deployed model takes.
         terms: {term: names of the parts that its gradient reaches}; "task" is the
             task loss.
-        parts: Names of all parts.
+        parts: Names of the parts that train.
         per_sample: Whether the loss is a mean over samples, or of rows gathered from
             all replicas, and no BatchNorm uses the batch, so that two replicas give the
             update of one device.
+        frozen: Names of parts that no term reaches and no step changes.
+        tensorflow_only: Whether it needs TensorFlow.
         bad: {what: builder that must raise ValueError or TypeError}.
     """
 
@@ -36,6 +42,8 @@ class Row:
     parts: tuple[str, ...]
     plain: Callable = lambda x: x
     per_sample: bool = True
+    frozen: tuple[str, ...] = ()
+    tensorflow_only: bool = False
     bad: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
@@ -79,28 +87,47 @@ def _image_data():
     )
 
 
-def _conv_net(mixed=False):
-    conv = keras.layers.Conv2D
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("mixed_float16" if mixed else policy)
-    try:
-        return keras.Sequential(
-            [
-                keras.Input((8, 8, 3)),
-                conv(4, 3, activation="relu", name="low"),
-                conv(6, 3, activation="relu", name="high"),
-                keras.layers.GlobalAveragePooling2D(name="pooled"),
-                keras.layers.Dense(3, dtype="float32", name="logits"),
-            ],
-            name="student",
-        )
-    finally:
-        keras.config.set_dtype_policy(policy)
+def _conv_net(name, channels, mixed, softmax=False):
+    dtype = "mixed_float16" if mixed else None
+    layers = [
+        keras.layers.Conv2D(channels, 3, activation="relu", name="low", dtype=dtype),
+        keras.layers.Conv2D(6, 3, strides=2, name="high", dtype=dtype),
+        keras.layers.GlobalAveragePooling2D(dtype=dtype),
+        keras.layers.Dense(
+            3, activation="softmax" if softmax else None, dtype="float32"
+        ),
+    ]
+    return keras.Sequential([keras.Input((12, 12, 3)), *layers], name=name)
 
 
-def _small_pictures():
+def _distiller(losses, mixed=False, teachers=1, **options):
+    teacher = [_conv_net(f"teacher{k}", 8, mixed, k == 1) for k in range(teachers)]
+    return Distiller(
+        _conv_net("student", 4, mixed),
+        teacher if teachers > 1 else teacher[0],
+        losses,
+        **options,
+    )
+
+
+def _small_image_data():
     rng = np.random.default_rng(0)
-    return rng.normal(size=(16, 8, 8, 3)).astype("float32"), rng.integers(0, 3, 16)
+    return rng.normal(size=(16, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 16)
+
+
+def _taught(losses, terms, **options):
+    """Return the row of a `Distiller` with these losses."""
+    return Row(
+        build=lambda mixed=False: _distiller(losses(), mixed, **options),
+        data=_small_image_data,
+        terms={name: {"student"} for name in ("task", *terms)},
+        parts=("student",),
+        frozen=("teacher",),
+    )
+
+
+def _self_taught(mixed=False, exit_layers=("low", "high")):
+    return SelfDistiller(_conv_net("student", 4, mixed), exit_layers)
 
 
 ROWS = {
@@ -141,9 +168,56 @@ ROWS = {
         terms={"task": {"backbone", "head"}, "l2_sp": {"backbone"}},
         parts=("backbone", "head"),
     ),
+    "Distiller": dataclasses.replace(
+        _taught(
+            lambda: [SoftTargetLoss(), AttentionTransferLoss([("low", "high")])],
+            ["soft_target", "attention_transfer"],
+        ),
+        bad={
+            "no such layer": lambda: _distiller(
+                [AttentionTransferLoss([("lwo", "high")])]
+            ),
+            "no map": lambda: _distiller([AttentionTransferLoss([(None, None)])]),
+            "a Keras loss": lambda: _distiller([keras.losses.MeanSquaredError()]),
+            "no losses": lambda: _distiller([]),
+            "weights that do not fit": lambda: _distiller(None, loss_weights=[1, 2]),
+            "a negative weight": lambda: _distiller(None, student_loss_weight=-1),
+            "shares that do not fit": lambda: _distiller(None, teacher_weights=[1, 2]),
+            "an unknown kind of output": lambda: _distiller(
+                None, teacher_output="scores"
+            ),
+            "other classes": lambda: Distiller(
+                _vector_part("s", 4, 3),
+                _vector_part("t", 4, 2),
+                student_output="logits",
+            ),
+            "a tanh for logits": lambda: Distiller(
+                _vector_part("s", 4, 3), _vector_part("t", 4, 3)
+            ),
+        },
+    ),
+    "Distiller with two teachers": dataclasses.replace(
+        _taught(
+            lambda: [SoftTargetLoss(2.0), AttentionTransferLoss([("low", (1, "low"))])],
+            ["soft_target", "attention_transfer"],
+            teachers=2,
+            teacher_weights=[3, 1],
+        ),
+        frozen=(),  # a list
+    ),
+    "Distiller with Jacobians": dataclasses.replace(
+        _taught(
+            lambda: [
+                SoftTargetLoss(),
+                JacobianMatchingLoss([(None, None), ("low", "high")]),
+            ],
+            ["soft_target", "jacobian"],
+        ),
+        tensorflow_only=True,
+    ),
     "SelfDistiller": Row(
-        build=lambda mixed=False: SelfDistiller(_conv_net(mixed), ["low", "high"]),
-        data=_small_pictures,
+        build=_self_taught,
+        data=_small_image_data,
         terms={
             "task": {"student"},
             "exit_labels": {"student", "heads"},
@@ -152,9 +226,9 @@ ROWS = {
         },
         parts=("student", "heads"),
         bad={
-            "no layer": lambda: SelfDistiller(_conv_net(), []),
-            "a layer that is not there": lambda: SelfDistiller(_conv_net(), ["lo"]),
-            "one layer twice": lambda: SelfDistiller(_conv_net(), ["low", "low"]),
+            "no layer": lambda: _self_taught(exit_layers=[]),
+            "a layer that is not there": lambda: _self_taught(exit_layers=["lwo"]),
+            "one layer twice": lambda: _self_taught(exit_layers=["low", "low"]),
         },
     ),
 }

@@ -84,7 +84,8 @@ def test_total_is_task_plus_weighted_terms(row):
     total = model.compute_loss(x, y, outputs)
     task = model.loss(y, outputs["prediction"])
     terms = model.transfer_losses(x, y, outputs)
-    expected = float(task) + sum(
+    factor = 1.0 if model.task_weight is None else float(model.task_weight)
+    expected = factor * float(task) + sum(
         float(model.term_weights[name]) * float(value) for name, value in terms.items()
     )
     assert float(total) == pytest.approx(expected, abs=1e-5)
@@ -104,7 +105,8 @@ def test_each_term_reaches_the_parts_it_declares(row):
                 loss = model.loss(y, outputs["prediction"])
             else:
                 loss = model.transfer_losses(x, y, outputs)[name]
-        weights = {part: getattr(model, part).trainable_weights for part in row.parts}
+        parts_of_all = (*row.parts, *row.frozen)
+        weights = {p: getattr(model, p).trainable_weights for p in parts_of_all}
         gradients = tape.gradient(loss, weights)
         reached = {
             part
@@ -120,13 +122,28 @@ def test_frozen_part_stays_bit_identical(row):
     part = getattr(model, first)
     for layer in part._flatten_layers():
         layer.trainable = False
-    before, others = values(part), values(getattr(model, row.parts[1]))
+    before = values(part)
+    others = [values(getattr(model, name)) for name in row.parts[1:]]
     model.fit(dataset(row), epochs=1, verbose=0)
     for a, b in zip(before, values(part), strict=True):
         np.testing.assert_array_equal(a, b)
-    assert any(
-        np.any(a != b) for a, b in zip(others, values(getattr(model, row.parts[1])))
+    for name, old in zip(row.parts[1:], others, strict=True):
+        assert any(np.any(a != b) for a, b in zip(old, values(getattr(model, name))))
+
+
+def test_parts_that_never_train_stay_as_they_were(row):
+    model = compiled(row)
+    parts = [getattr(model, name) for name in row.frozen]
+    before = [values(part) for part in parts]
+    flags = [[layer.trainable for layer in part._flatten_layers()] for part in parts]
+    model.fit(dataset(row), epochs=1, verbose=0)
+    assert {id(v) for part in parts for v in part.variables}.isdisjoint(
+        id(v) for v in [*model.trainable_variables, *model.trainable_weights]
     )
+    for part, old, was in zip(parts, before, flags, strict=True):
+        assert [layer.trainable for layer in part._flatten_layers()] == was
+        for a, b in zip(old, values(part), strict=True):
+            np.testing.assert_array_equal(a, b)
 
 
 def test_change_of_trainable_takes_effect_within_one_fit(row):
@@ -151,38 +168,34 @@ def test_change_of_trainable_takes_effect_within_one_fit(row):
     assert changed == [False, True, False]
 
 
-def _first_leaf(part):
-    """Return a part's first layer with weights and no layers inside.
-
-    A part's own `call` is passed by where its inner layers are read, its layers' not.
-    """
-    return next(
-        layer
-        for layer in part._flatten_layers()
-        if layer.weights and not list(layer._flatten_layers(include_self=False))
-    )
-
-
 def test_each_part_runs_once_per_input_and_step(row):
     model = compiled(row)
     model.run_eagerly = True
-    calls = dict.fromkeys(row.parts, 0)
-    for name in row.parts:
-        layer = _first_leaf(getattr(model, name))
-        original = layer.call
+    names = (*row.parts, *row.frozen)
+    calls = dict.fromkeys(names, 0)
+    for name in names:
+        part = _first_with_weights(getattr(model, name))
+        original = part.call
 
         def counted(*args, _name=name, _original=original, **kwargs):
             calls[_name] += 1
             return _original(*args, **kwargs)
 
-        layer.call = counted
+        part.call = counted
     x, y = row.data()
     model.train_on_batch(x, y)  # builds the metrics on the first call
     calls.update(dict.fromkeys(calls, 0))
     model.train_on_batch(x, y)
     domains = len(x) if isinstance(x, dict) else 1
     assert calls[row.parts[0]] == domains
-    assert calls[row.parts[-1]] == 1
+    assert calls[row.parts[-1]] == (domains if len(row.parts) == 1 else 1)
+    assert all(calls[name] == 1 for name in row.frozen)
+
+
+def _first_with_weights(part):
+    """Return the layer of a part that has weights itself: what runs when it runs."""
+    leaves = [layer for layer in part._flatten_layers() if not layer._layers]
+    return next(layer for layer in leaves if layer.weights)
 
 
 # Of 16 samples, batches of 5 leave one for the last step: a replica gets none.
@@ -241,6 +254,8 @@ def test_mixed_float16_is_finite(row):
 
 
 def test_trains_on_jax(row):
+    if row.tensorflow_only:
+        pytest.skip("the method is for TensorFlow alone, and its errors say so")
     pytest.importorskip("jax", reason="jax is not installed")
     name = next(key for key, value in ROWS.items() if value is row)
     program = (

@@ -8,10 +8,10 @@ import tensorflow as tf
 
 import tftransfer as tft
 from tests.finetune.pictures import three_classes
-from tftransfer.data import activations
 from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
 from tftransfer.data import from_folder
+from tftransfer.data import rows
 from tftransfer.data import with_activations
 
 
@@ -64,7 +64,7 @@ def test_what_changes_every_epoch_cannot_be_cached(trunk):
 
 
 def test_too_much_for_memory_says_so(trunk, monkeypatch):
-    monkeypatch.setattr(activations, "_MOST_IN_MEMORY", 1000)
+    monkeypatch.setattr(rows, "_MOST_IN_MEMORY", 1000)
     with pytest.raises(MemoryError, match="Name a folder"):
         with_activations(dataset(), trunk)
 

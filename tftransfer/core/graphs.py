@@ -3,9 +3,7 @@
 import keras
 
 
-def chain(
-    *parts: keras.Model, name: str | None = None, training: bool | None = None
-) -> keras.Model:
+def chain(*parts: keras.Model, name: str | None = None) -> keras.Model:
     """Connect single-input parts one after the other into a functional model.
 
     The parts keep their weights and stay whole as layers of the result. The input is a
@@ -14,8 +12,6 @@ def chain(
     Args:
         *parts: Built models or layers; the first must be a model with one input.
         name: Name of the result.
-        training: False: the first part runs as in inference, also where the result is
-            called with `training=True`. None: as the result is called.
 
     Returns:
         A `keras.Model` from the first part's input to the last part's output.
@@ -38,8 +34,7 @@ def chain(
         )
     x = inputs[0]
     image = keras.Input(batch_shape=x.shape, dtype=x.dtype, name=x.name.split(":")[0])
-    first = {} if training is None else {"training": training}
-    outputs = parts[0](image, **first)
-    for part in parts[1:]:
+    outputs = image
+    for part in parts:
         outputs = part(outputs)
     return keras.Model(image, outputs, name=name)

@@ -75,6 +75,10 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
             f"{type(self).__name__} must implement `build_deployed() -> keras.Model`."
         )
 
+    def inference_parts(self) -> tuple:
+        """Return the parts that run as in inference during training, too; none."""
+        return ()
+
     def evaluation_input(self, x):
         """Map a training input to the deployed model's; the identity by default."""
         return x

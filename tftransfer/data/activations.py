@@ -8,15 +8,13 @@ weights, bit by bit in float32. TensorFlow only.
 import os
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 from tftransfer.core.fingerprint import model_digest
 from tftransfer.data.cache import ActivationCache
 from tftransfer.data.pictures import ArrayPictures
+from tftransfer.data.rows import rows_in_memory
 from tftransfer.data.source import source_of
-
-_MOST_IN_MEMORY = 4 * 2**30  # bytes
 
 
 def with_activations(
@@ -58,29 +56,10 @@ def with_activations(
         }
         array = ActivationCache(cache).get(key, lambda: _computed(source, trunk, dtype))
     else:
-        array = _in_memory(source, trunk, dtype)
+        pieces = _computed(source, trunk, dtype)
+        array = rows_in_memory(pieces, len(source), dtype)
     pictures = ArrayPictures(array, paths=source.pictures.paths)
     return source.replace(pictures=pictures, image_size=None).dataset()
-
-
-def _in_memory(source, trunk, dtype) -> np.ndarray:
-    array, start = None, 0
-    for piece in _computed(source, trunk, dtype):
-        if array is None:
-            _check_fits(len(source) * piece[0].nbytes, trunk.name)
-            array = np.empty((len(source), *piece.shape[1:]), dtype)
-        array[start : start + len(piece)] = piece
-        start += len(piece)
-    return array
-
-
-def _check_fits(size: int, name: str) -> None:
-    if size > _MOST_IN_MEMORY:
-        raise MemoryError(
-            f"Expected activations of at most {_MOST_IN_MEMORY / 2**30:.0f} GiB in "
-            f"memory. Received: {size / 2**30:.1f} GiB at '{name}'. "
-            "Name a folder as `cache`, or freeze up to a later endpoint."
-        )
 
 
 def _computed(source, trunk, dtype):

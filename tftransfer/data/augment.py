@@ -3,6 +3,8 @@
 TensorFlow only: they run inside tf.data.
 """
 
+import json
+
 import keras
 import tensorflow as tf
 
@@ -75,6 +77,11 @@ class Augmentation:
             return mixed["images"], mixed["labels"]
         return images if labels is None else (images, labels)
 
+    def describe(self) -> list:
+        """Return the classes and settings of the layers, JSON-safe, without names."""
+        layers = [*self.layers, *([self.mix] if self.mix else [])]
+        return [[type(layer).__name__, _settings(layer)] for layer in layers]
+
     def apply(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         """Return `dataset` with every batch changed at random.
 
@@ -146,6 +153,11 @@ def augmentation(
     if not layers and mixer is None:
         return None
     return Augmentation(layers, mixer, num_classes)
+
+
+def _settings(layer) -> dict:
+    config = json.loads(json.dumps(layer.get_config(), default=str))
+    return {k: v for k, v in config.items() if k not in ("name", "seed")}
 
 
 def _check_mixable(labels) -> None:

@@ -155,6 +155,10 @@ class Source:
         return (seed, *values)
 
     def _fetch(self, indices: np.ndarray) -> list[np.ndarray]:
+        return self._fetched(indices)[1:]
+
+    def _fetched(self, indices: np.ndarray) -> list[np.ndarray]:
+        """Return the mask of the readable ones, their pictures, and their labels."""
         if len(indices):
             values, fine = self.pictures.fetch(indices)
         else:  # a worker's part of a last batch
@@ -169,8 +173,8 @@ class Source:
         if not fine.all():
             values, indices = values[fine], indices[fine]
         if self.labels is None:
-            return [values]
-        return [values, self.labels[indices]]
+            return [fine, values]
+        return [fine, values, self.labels[indices]]
 
     def _described(self, dataset: tf.data.Dataset) -> tf.data.Dataset:
         dataset.source = self

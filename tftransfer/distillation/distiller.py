@@ -210,6 +210,8 @@ class Distiller(TransferModel):
         if len(scores) > 1 and scores[0] is not None:
             together = ops.stack(scores, axis=1)
             own |= {n: together for n, t in self._terms.items() if _reads_scores(t)}
+        # Tuples: tf.data would make tensors of lists.
+        own = {name: _tupled(value) for name, value in own.items()}
         return tree.map_structure(ops.stop_gradient, own)
 
     def _targets(self, k: int, output, features, gradient) -> tuple:
@@ -244,9 +246,13 @@ class Distiller(TransferModel):
         terms = {}
         for name, loss in self._terms.items():
             pair, weight = outputs[name], sample_weight
+            if loss.needs_labels and y is not None:
+                pair = {**pair, "labels": y}
             if loss.in_batch and self.across_replicas:
                 pair, weight = gather_replicas((pair, weight))
             target = self._single(loss, pair["teacher"])
+            if "labels" in pair:
+                target = {"teacher": target, "labels": pair["labels"]}
             terms[name] = loss(target, pair["student"], weight)
         return terms
 
@@ -276,6 +282,12 @@ def _is_list(value) -> bool:
 def _is_form(x) -> bool:
     """Say whether `x` gives student and teacher something of their own."""
     return isinstance(x, dict) and set(x) in _FORMS
+
+
+def _tupled(value):
+    if isinstance(value, dict):
+        return {key: _tupled(item) for key, item in value.items()}
+    return tuple(_tupled(item) for item in value) if _is_list(value) else value
 
 
 def _reads_scores(loss) -> bool:

@@ -29,6 +29,8 @@ class Net:
         if None in layers:
             self.kind = kind_of_outputs(self.taps.net, output, role)
         self.preprocessing = preprocessing
+        if preprocessing is not None and not preprocessing.built:
+            _build(preprocessing, self.taps.input_shape)
         self.gradients = gradients
 
     @property
@@ -73,3 +75,14 @@ class Net:
             if self.kind is not None:
                 features = {**features, None: as_logits(output, self.kind)}
             return use(output, features, gradient)
+
+
+def _build(layer, shape: tuple | None) -> None:
+    """Call a layer on an input as the net's, of any height and width."""
+    if shape is None:
+        raise ValueError(
+            f"Expected a preprocessing that is built. Received: '{layer.name}' before a "
+            "model whose input's shape is unknown. Call it once on data."
+        )
+    sides = (None, None) if len(shape) == 4 else shape[1:-1]
+    layer(keras.Input((*sides, shape[-1])))

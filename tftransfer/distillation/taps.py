@@ -12,7 +12,8 @@ class Taps:
     """Calls a net once and returns its output and those of some of its layers.
 
     The layers are the net's own, nested ones among them, and nothing of the net is
-    changed. It is no layer itself, so that Keras saves nothing of it.
+    changed. Parts that a `TransferModel` keeps in inference mode stay in it. It is
+    no layer itself, so that Keras saves nothing of it.
 
     Args:
         model: A functional or Sequential model, or a `TransferModel`, of which it is
@@ -37,8 +38,9 @@ class Taps:
         self.layers = list(dict.fromkeys(layer for layer in layers if layer))
         self.shapes = {None: _output_shape(self.net)}
         self._model = None
-        if self.layers:
-            self._model = self._connected(model)
+        inference = _inference_parts(model)
+        if self.layers or inference:
+            self._model = self._connected(model, inference)
             outputs = self._model.output
             self.shapes |= {
                 layer: tuple(outputs[f"layer_{i}"].shape)
@@ -61,11 +63,13 @@ class Taps:
 
     def up_to(self, layer: str) -> keras.Model:
         """Return the net from its input to one of the `layers`, weights shared."""
-        inputs = tree.map_structure(lambda x: x, self._model._inputs_struct)
-        outputs = self._model.output
-        return keras.Model(inputs, outputs[f"layer_{self.layers.index(layer)}"])
+        net = getattr(self.net, "_functional", None) or self.net
+        inputs = tree.map_structure(_same_input, net._inputs_struct)
+        _, known = unfold(net, inputs)
+        path = self._paths[layer]
+        return keras.Model(inputs, _found(known, path, layer, self.net))
 
-    def _connected(self, model) -> keras.Model:
+    def _connected(self, model, inference: tuple) -> keras.Model:
         if not getattr(self.net, "outputs", None):
             raise ValueError(
                 f"Expected a functional or Sequential model, whose layers can be read. "
@@ -74,17 +78,19 @@ class Taps:
                 "or compare the class scores alone."
             )
         net = getattr(self.net, "_functional", None) or self.net
-        wanted = {layer: _alias(model, self.net, layer) for layer in self.layers}
+        wanted = self._paths = {
+            layer: _alias(model, self.net, layer) for layer in self.layers
+        }
         known = {
             node.operation.name: node.outputs[0]
             for nodes in net._nodes_by_depth.values()
             for node in nodes
         }
-        if set(wanted.values()) <= set(known):
+        if not inference and set(wanted.values()) <= set(known):
             inputs, output = net._inputs_struct, net.output
         else:
             inputs = tree.map_structure(_same_input, net._inputs_struct)
-            output, known = unfold(net, inputs)
+            output, known = unfold(net, inputs, inference)
         tensors = {
             f"layer_{i}": _found(known, wanted[layer], layer, self.net)
             for i, layer in enumerate(self.layers)
@@ -95,6 +101,10 @@ class Taps:
 def network_of(model: keras.Model) -> keras.Model:
     """Return the plain model inside a `TransferModel`; any other model as it is."""
     return model.deployed if isinstance(model, TransferModel) else model
+
+
+def _inference_parts(model) -> tuple:
+    return model.inference_parts() if isinstance(model, TransferModel) else ()
 
 
 def _output_shape(net) -> tuple | None:

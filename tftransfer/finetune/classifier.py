@@ -124,16 +124,16 @@ class Classifier(TransferModel):
             return {}
         return {"l2_sp": self._l2_sp(self._starts, self._anchored)}
 
+    def inference_parts(self) -> tuple:
+        return (self.backbone,) if self.batch_norm == "inference" else ()
+
     def infer(self, x):
         if self._cut is None:
             return super().infer(x)
         return self.head(self._features(x, training=False), training=False)
 
     def build_deployed(self):
-        # The policy is kept where another model, such as a `Distiller`, trains it.
-        training = False if self.batch_norm == "inference" else None
-        name = f"{self.name}_deployed"
-        return chain(self.backbone, self.head, name=name, training=training)
+        return chain(self.backbone, self.head, name=f"{self.name}_deployed")
 
     def _features(self, x, training):
         part = self.backbone if self._cut is None else self._cut[0]

@@ -5,6 +5,7 @@ from keras import ops
 from tftransfer.core import register
 from tftransfer.losses.distillation_loss import DistillationLoss
 from tftransfer.losses.pooling import pool_to_smaller
+from tftransfer.losses.unit import unit_vectors
 
 
 @register
@@ -88,12 +89,9 @@ def attention_map(features):
 
 def _distance(teacher, student):
     teacher, student = pool_to_smaller(attention_map(teacher), attention_map(student))
-    gap = _normalised(teacher) - _normalised(student)
+    gap = unit_vectors(_flat(teacher)) - unit_vectors(_flat(student))
     return ops.mean(ops.square(gap), axis=-1)
 
 
-def _normalised(maps):
-    flat = ops.reshape(maps, (-1, maps.shape[1] * maps.shape[2]))
-    squared = ops.sum(ops.square(flat), axis=-1, keepdims=True)
-    # Under the root: its gradient at a map of zeros is then 0, not infinite.
-    return flat * ops.rsqrt(ops.maximum(squared, 1e-24))
+def _flat(maps):
+    return ops.reshape(maps, (-1, maps.shape[1] * maps.shape[2]))

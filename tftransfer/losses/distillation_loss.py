@@ -22,11 +22,14 @@ class DistillationLoss(keras.losses.Loss):
         default_weight: The term's factor where the caller of `Distiller` names none.
         in_batch: Whether a row's value depends on the other rows of the batch.
         needs_gradient: Whether it reads gradients with respect to the input.
+        needs_labels: Whether it reads the labels y: where `fit` gets some, `y_true` of
+            `call` is {"teacher": what `teacher_values` returned, "labels": y}.
     """
 
     default_weight = 1.0
     in_batch = False
     needs_gradient = False
+    needs_labels = False
 
     def __init__(self, pairs=((None, None),), *, name, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -76,3 +79,19 @@ class DistillationLoss(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "pairs": [list(pair) for pair in self.pairs]}
+
+
+def paired(y_true, y_pred) -> list[tuple]:
+    """Return [(teacher's value, student's value), ...] of lists or of single ones.
+
+    Raises:
+        ValueError: When there are not as many of each.
+    """
+    teachers = list(y_true) if isinstance(y_true, list | tuple) else [y_true]
+    students = list(y_pred) if isinstance(y_pred, list | tuple) else [y_pred]
+    if len(teachers) != len(students):
+        raise ValueError(
+            "Expected as many values of the teacher as of the student, one per pair. "
+            f"Received: {len(teachers)} and {len(students)}."
+        )
+    return list(zip(teachers, students, strict=True))

@@ -7,6 +7,7 @@ from tftransfer.core import register
 from tftransfer.losses.attention_transfer import attention_map
 from tftransfer.losses.distillation_loss import DistillationLoss
 from tftransfer.losses.pooling import pool_to_smaller
+from tftransfer.losses.unit import unit_vectors
 
 
 @register
@@ -131,10 +132,5 @@ def _distance(teacher, student):
             "Expected gradients with respect to inputs of one shape, or to pictures. "
             f"Received: {tuple(teacher.shape)} and {tuple(student.shape)}."
         )
-    gap = _normalised(teacher, axes) - _normalised(student, axes)
+    gap = unit_vectors(teacher, axes) - unit_vectors(student, axes)
     return ops.sum(ops.square(gap), axis=axes)
-
-
-def _normalised(x, axes):
-    squared = ops.sum(ops.square(x), axis=axes, keepdims=True)
-    return x * ops.rsqrt(ops.maximum(squared, 1e-24))
