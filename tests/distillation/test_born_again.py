@@ -104,6 +104,14 @@ def test_ensemble_averages_probabilities(end, tmp_path):
     np.testing.assert_allclose(again(x), ensemble(x), atol=1e-6)
 
 
+def test_ensemble_is_surer_of_the_labels_than_its_members_are_on_average():
+    x, y = data(200, seed=2)
+    result = run(generations=3, fit=lambda: {"epochs": 10, "verbose": 0})
+    mean = result.ensemble()
+    losses = [float(CE(from_logits=True)(y, model(x))) for model in result.generations]
+    assert float(CE()(y, mean(x))) < np.mean(losses)
+
+
 def test_runs_repeat_and_generations_differ():
     first, second = run(), run()
     same(first, second)

@@ -29,7 +29,8 @@ class SelfDistiller(TransferModel):
 
     Args:
         student: The classifier to train: a functional or Sequential model, or a
-            `TransferModel` such as `tft.Classifier`.
+            `TransferModel` such as `tft.Classifier`, of which the deployed net is
+            trained, without terms of its own such as L2-SP.
         exit_layers: The inner layers that get a classifier each: endpoints ("stage2"),
             names of layers, or paths "outer/inner/layer".
         deepest: The layer of the deepest features; by default what the last layer with
