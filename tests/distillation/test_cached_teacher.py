@@ -99,6 +99,7 @@ def test_the_teacher_does_not_run_again(nets):
 
 def test_a_folder_keeps_them_for_the_next_process(nets, tmp_path, monkeypatch):
     first = cache_teacher(distiller(nets), data(True), views=2, cache=tmp_path)
+
     def fails(*arguments):
         yield pytest.fail("computed again")
 
