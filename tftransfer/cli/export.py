@@ -43,12 +43,7 @@ def export(
     A SavedModel takes encoded pictures and answers labels and scores; the others take
     RGB squares.
     """
-    file = options.model_file(model)
-    if file.is_dir():
-        raise ValueError(
-            f"Expected a .keras file or a folder that holds model.keras. Received: "
-            f"'{file}'. Train one with `tftransfer train`."
-        )
+    file = options.keras_file(model)
     for folder in (representative, pictures):
         if folder is not None:
             options.check_folder(folder)

@@ -9,6 +9,7 @@ from tftransfer.cli.backbones import backbones
 from tftransfer.cli.compare import compare
 from tftransfer.cli.console import SESSION
 from tftransfer.cli.demo import demo
+from tftransfer.cli.distill import distill
 from tftransfer.cli.export import export
 from tftransfer.cli.features import features
 from tftransfer.cli.guard import guarded
@@ -29,6 +30,7 @@ app = typer.Typer(
 
 for _name, _command in {
     "train": train,
+    "distill": distill,
     "predict": predict,
     "features": features,
     "compare": compare,

@@ -84,6 +84,22 @@ def model_file(model: pathlib.Path) -> pathlib.Path:
     return inside if inside.exists() else model
 
 
+def keras_file(model: pathlib.Path) -> pathlib.Path:
+    """Return the `.keras` file of a run's folder, or the one that `model` is.
+
+    Raises:
+        FileNotFoundError: When there is nothing at `model`.
+        ValueError: When it is something else.
+    """
+    file = model_file(model)
+    if file.is_dir() or file.suffix != ".keras":
+        raise ValueError(
+            f"Expected a .keras file or a folder that holds model.keras. Received: "
+            f"'{file}'. Train one with `tftransfer train`."
+        )
+    return file
+
+
 def make_backbone(name: str, *, alpha, weights: str, image_size: int | None):
     """Return the `Backbone` that the options ask for."""
     from tftransfer.backbones import Backbone

@@ -16,7 +16,7 @@ _BETWEEN = "reading pictures ..."
 
 
 @contextlib.contextmanager
-def training_bar(*, lines: bool = True) -> Iterator:
+def training_bar(*, lines: bool = True, phase: str | None = None) -> Iterator:
     """Yield a Keras callback that shows `fit` on stderr; off the screen at the end.
 
     Between two `fit`s the bar has no length: the features of a frozen backbone are
@@ -24,6 +24,7 @@ def training_bar(*, lines: bool = True) -> Iterator:
 
     Args:
         lines: Whether each epoch also leaves a line of its numbers.
+        phase: What trains; None: "head" or "layers", as `fine_tune` has it.
     """
     console = errors()
     bar = Progress(
@@ -36,10 +37,10 @@ def training_bar(*, lines: bool = True) -> Iterator:
         disable=not console.is_terminal,
     )
     with bar:
-        yield _callback(bar, lines)
+        yield _callback(bar, lines, phase)
 
 
-def _callback(bar: Progress, lines: bool):
+def _callback(bar: Progress, lines: bool, phase: str | None):
     import keras
 
     class TrainingBar(keras.callbacks.Callback):
@@ -51,7 +52,8 @@ def _callback(bar: Progress, lines: bool):
 
         def on_train_begin(self, logs=None):
             backbone = getattr(self.model, "backbone", self.model)
-            self.phase = "layers" if backbone.trainable_variables else "head"
+            found = "layers" if backbone.trainable_variables else "head"
+            self.phase = phase or found
             epochs, steps = self.params["epochs"], self.params["steps"]
             total = None if steps is None else epochs * steps
             bar.reset(self.task, total=total, description=f"training {self.phase}")

@@ -8,6 +8,7 @@ import keras
 from tftransfer.core import check_one_of
 from tftransfer.core.workers import is_chief
 from tftransfer.data.augment import PRESETS
+from tftransfer.distillation.cached_teacher import cache_teacher
 from tftransfer.distillation.distiller import Distiller
 from tftransfer.distillation.plan import plan_for
 from tftransfer.losses import ClassificationLoss
@@ -33,10 +34,6 @@ class Cached:
         self.distiller, self.cache = distiller, cache
 
     def __call__(self, train, views: int, say):
-        try:
-            from tftransfer.distillation.cached_teacher import cache_teacher
-        except ImportError:
-            return train
         folder = None if self.cache in ("auto", True) else self.cache
         say(f"  The teacher answers {_of(views)} once and then rests.")
         try:

@@ -28,7 +28,16 @@ def answered(distiller: Distiller, dataset: tf.data.Dataset) -> tf.data.Dataset:
         distiller: Whose teachers are asked; of several the probabilities are averaged.
         dataset: Batches of pictures alone.
     """
-    answer = tf.function(lambda x: _answers(distiller, x), reduce_retracing=True)
+    return _labelled(lambda x: _answers(distiller, x), dataset)
+
+
+def labelled_by(teacher, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """Return the same of one classifier, which takes the pictures as they are."""
+    return _labelled(lambda x: _likeliest(teacher.deployed(x, training=False)), dataset)
+
+
+def _labelled(answer, dataset: tf.data.Dataset) -> tf.data.Dataset:
+    answer = tf.function(answer, reduce_retracing=True)
     source = getattr(dataset, "source", None)
     if source is None:
         return dataset.map(lambda x: (x, answer(x)))
@@ -41,6 +50,10 @@ def answered(distiller: Distiller, dataset: tf.data.Dataset) -> tf.data.Dataset:
     return source.replace(labels=labels).dataset()
 
 
+def _likeliest(scores):
+    return ops.cast(ops.argmax(scores, axis=-1), "int32")
+
+
 def _answers(distiller: Distiller, x):
     total = 0
     shares = zip(distiller._teacher_nets, distiller._shares, strict=True)
@@ -50,4 +63,4 @@ def _answers(distiller: Distiller, x):
         )
         logits = as_logits(net.model(net.prepared(x), training=False), kind)
         total = total + share * ops.softmax(logits)
-    return ops.cast(ops.argmax(total, axis=-1), "int32")
+    return _likeliest(total)

@@ -165,7 +165,11 @@ def _curves(histories: Mapping) -> str:
         logged = getattr(history, "history", history)
         if panel_names(logged):
             drawn += f"<h3>{html.escape(name)}</h3>{sections.curves(logged, ())}"
-    return drawn
+    note = (
+        "The distilled student's training loss is the sum of its terms, its validation "
+        "loss that of the labels alone: the two do not compare."
+    )
+    return drawn and f'<p class="soft">{note}</p>{drawn}'
 
 
 def _attention(models, facts, dataset, endpoints, labelled: bool) -> str:

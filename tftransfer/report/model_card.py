@@ -26,6 +26,7 @@ def write_model_card(
     data: str | None = None,
     weights_license: str | None = None,
     settings: Mapping[str, object] | None = None,
+    measured_against: str = "labels",
 ) -> pathlib.Path:
     """Write a model card: use, data, metrics, preprocessing, limits, versions, licence.
 
@@ -40,6 +41,7 @@ def write_model_card(
         data: Where the pictures come from and under which terms.
         weights_license: Licence of the pretrained weights that training began with.
         settings: How it was trained, {name: value}.
+        measured_against: What "right" means, where it is not the pictures' labels.
 
     Returns:
         The path written.
@@ -50,7 +52,7 @@ def write_model_card(
     parts = {
         "Intended use": intended_use or _UNSTATED,
         "Data": f"{data or _UNSTATED}\n\n{_classes(evaluation)}",
-        "Metrics": _metrics(evaluation),
+        "Metrics": _metrics(evaluation, measured_against),
         "Preprocessing": _preprocessing(model),
         "Limits": _limits(evaluation),
         "Model": _table(describe_model(model)),
@@ -73,11 +75,12 @@ def _classes(evaluation: Evaluation) -> str:
     return f"{len(evaluation.class_names)} classes: {names}."
 
 
-def _metrics(evaluation: Evaluation) -> str:
+def _metrics(evaluation: Evaluation, against: str) -> str:
     low, high = evaluation.interval
     interval = f"(95% interval {percent(low)} to {percent(high)})"
+    name = "Accuracy" if against == "labels" else f"Agreement with {against}"
     rows = {
-        "Accuracy": f"{percent(evaluation.accuracy)} {interval}",
+        name: f"{percent(evaluation.accuracy)} {interval}",
         "Pictures": f"{evaluation.count}, not trained on",
         "Mean log loss": f"{evaluation.mean_log_loss:.3f}",
         "Expected calibration error": percent(evaluation.calibration.error),

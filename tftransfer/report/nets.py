@@ -38,13 +38,13 @@ class NetFacts:
     seconds: float
     image_size: int
 
-    def numbers(self) -> dict:
-        """Return what a JSON document says of it; `score` is that of the labels."""
+    def numbers(self, score: str = "accuracy") -> dict:
+        """Return what a JSON document says of it; `score` names the share right."""
         low, high = self.evaluation.interval
         return {
-            "score": self.evaluation.accuracy,
-            "interval": [low, high],
             "agreement": self.agreement,
+            score: self.evaluation.accuracy,
+            "interval": [low, high],
             "parameters": self.parameters,
             "file_bytes": self.file_bytes,
             "milliseconds": 1000 * self.seconds,

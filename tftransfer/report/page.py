@@ -59,7 +59,7 @@ figcaption .said { color: var(--warm); font-weight: 600; }
 figcaption small { color: var(--soft); display: block; }
 .attention td { padding: .5rem .8rem .5rem 0; vertical-align: top; border: 0; }
 .attention th { text-align: left; padding-right: .8rem; }
-.attention td, .attention figure { min-width: 7rem; max-width: 176px; }
+.attention td, .attention figure { min-width: 7rem; max-width: 240px; }
 .attention figcaption { text-align: left; }
 .alarm { border-left: 4px solid var(--warm); background: var(--sheet);
   border-radius: 0 8px 8px 0; padding: .7rem 1rem; max-width: none; }

@@ -64,6 +64,8 @@ def judge_teaching(
         f"{distilled.count} pictures right, the plain one {percent(plain.accuracy)}: "
         f"{mine} that the other has wrong, against {its}. "
     )
+    if max(distilled.interval[0], plain.interval[0]) <= 1 / len(plain.class_names):
+        text += "Neither is better than guessing: train for more epochs. "
     if gain <= 0:
         certain = " and chance does not explain it" if chance < 0.05 and gain else ""
         text += (
