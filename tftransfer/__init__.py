@@ -17,6 +17,7 @@ _PUBLIC = {
     "Retrieval": "tftransfer.features",
     "TransferModel": "tftransfer.core",
     "compare": "tftransfer.comparison",
+    "distill": "tftransfer.distillation",
     "export": "tftransfer.serving",
     "fine_tune": "tftransfer.finetune",
     "freeze_until": "tftransfer.finetune",

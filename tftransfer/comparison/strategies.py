@@ -15,6 +15,7 @@ from tftransfer.features import FeatureExtractor
 from tftransfer.features import probe
 from tftransfer.finetune import Classifier
 from tftransfer.finetune import fine_tune
+from tftransfer.finetune import scratch_classifier
 from tftransfer.finetune.plan import plan_for
 
 
@@ -74,12 +75,7 @@ def _fine_tune(task: Task, chosen: np.ndarray, seed: int) -> np.ndarray:
 
 def _scratch(task: Task, chosen: np.ndarray, seed: int) -> np.ndarray:
     keras.utils.set_random_seed(seed)
-    backbone = task.backbone.clone(weights=False)
-    for layer in backbone._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            # Keras' 0.99 lags behind for hundreds of steps, more than small sets have.
-            layer.momentum = 0.9
-    model = Classifier(backbone, task.num_classes, batch_norm="batch")
+    model = scratch_classifier(task.backbone.clone(weights=False), task.num_classes)
     train = task.train.subset(chosen).replace(seed=seed)
     augment = task.options.get("augment", "light")
     epochs = task.scratch_epochs

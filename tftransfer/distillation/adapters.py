@@ -1,6 +1,8 @@
 """Adapters: layers that a loss learns beside the student, and a trial on shapes."""
 
 import keras
+from keras import ops
+from keras import tree
 from keras.src.backend import compute_output_spec
 
 from tftransfer.distillation.arguments import teacher_layer
@@ -57,7 +59,11 @@ class Adapters:
         def compare(students, teachers):
             target = loss.teacher_values(teachers)
             values = loss.student_values(self.student(students), target)
-            return loss.call(self.teacher(target), values)
+            values = (self.teacher(target), values)
+            # As `Loss.__call__` does: adapters may give half precision.
+            return loss.call(
+                *tree.map_structure(lambda x: ops.cast(x, loss.dtype), values)
+            )
 
         specs = [
             [keras.KerasTensor(shape) for shape in shapes]

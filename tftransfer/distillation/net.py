@@ -81,8 +81,8 @@ def _build(layer, shape: tuple | None) -> None:
     """Call a layer on an input as the net's, of any height and width."""
     if shape is None:
         raise ValueError(
-            f"Expected a preprocessing that is built. Received: '{layer.name}' before a "
-            "model whose input's shape is unknown. Call it once on data."
+            f"Expected a preprocessing that is built. Received: '{layer.name}', not "
+            "called yet, before a model of unknown input shape. Call it once on data."
         )
     sides = (None, None) if len(shape) == 4 else shape[1:-1]
     layer(keras.Input((*sides, shape[-1])))

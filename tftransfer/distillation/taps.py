@@ -12,8 +12,8 @@ class Taps:
     """Calls a net once and returns its output and those of some of its layers.
 
     The layers are the net's own, nested ones among them, and nothing of the net is
-    changed. Parts that a `TransferModel` keeps in inference mode stay in it. It is
-    no layer itself, so that Keras saves nothing of it.
+    changed. Parts that a `TransferModel` keeps in inference mode stay in it. It is no
+    layer itself, so that Keras saves nothing of it.
 
     Args:
         model: A functional or Sequential model, or a `TransferModel`, of which it is

@@ -12,16 +12,19 @@ import keras
 from tftransfer.core import check_one_of
 from tftransfer.core.workers import is_chief
 from tftransfer.data import as_dataset
-from tftransfer.data import augmentation
 from tftransfer.data.augment import PRESETS
 from tftransfer.finetune.classifier import Classifier
 from tftransfer.finetune.freezing import layers_until
 from tftransfer.finetune.phases import DEEPER
 from tftransfer.finetune.phases import HEAD
 from tftransfer.finetune.phases import Run
-from tftransfer.finetune.phases import check_cache
 from tftransfer.finetune.plan import plan_for
 from tftransfer.training.checkpoint import RunState
+from tftransfer.training.pictures import augmented
+from tftransfer.training.pictures import check_cache
+from tftransfer.training.pictures import check_classes
+from tftransfer.training.pictures import check_side
+from tftransfer.training.pictures import size_of
 
 
 def fine_tune(
@@ -124,9 +127,9 @@ def fine_tune(
     if validation is not None:
         validation = as_dataset(validation, **options)
     for data in (train, validation):
-        _check_side(data, side)
-    pictures, batch_size = _size(train)
-    _check_classes(model, train)
+        check_side(data, side)
+    pictures, batch_size = size_of(train)
+    check_classes(model, train)
     if frozen_until is not None:
         layers_until(model.backbone, frozen_until)
     plan = plan_for(
@@ -158,71 +161,9 @@ def fine_tune(
     caching = {"cache": cache, "cache_dtype": cache_dtype}
     try:
         run.phase(HEAD, train, validation, **caching)
-        deeper = _augmented(train, augment)
+        deeper = augmented(train, augment)
         run.phase(DEEPER, deeper, validation, patience=patience, **caching)
     except KeyboardInterrupt:
         run.finish()  # the model has the best finished epoch's weights
         raise
     return run.finish()
-
-
-def _augmented(train, preset: str):
-    source = getattr(train, "source", None)
-    if source is not None and source.augmentation is not None:
-        return train
-    augmenter = augmentation(preset)
-    return train if augmenter is None else augmenter.apply(train)
-
-
-def _check_side(data, side: int | None) -> None:
-    """Raise unless pictures of this package's datasets have the model's size."""
-    found = getattr(data, "image_size", None)
-    if None not in (found, side) and found != side:
-        raise ValueError(
-            f"Expected pictures of {side}x{side} pixels, as the backbone takes them. "
-            f"Received: {found}x{found}. Read them with `image_size={side}`."
-        )
-
-
-def _check_classes(model: Classifier, train) -> None:
-    """Raise unless labels and names fit the model; a model without names takes them."""
-    labels, names = getattr(train, "labels", None), getattr(train, "class_names", None)
-    if labels is not None and labels.max() >= model.num_classes:
-        raise ValueError(
-            f"Expected labels in [0, {model.num_classes - 1}], as the model has "
-            f"{model.num_classes} classes. Received: up to {labels.max()}."
-        )
-    if not names:
-        return
-    if model.class_names is None and len(names) == model.num_classes:
-        model.class_names = list(names)
-    if list(names) != model.class_names:
-        raise ValueError(
-            f"Expected training data of the classes {model.class_names or ''} "
-            f"({model.num_classes}). Received: {list(names)}."
-        )
-
-
-def _size(train) -> tuple[int, int]:
-    """Return the number of pictures and the batch size of a batched dataset."""
-    source = getattr(train, "source", None)
-    if source is not None:
-        if not len(source):
-            raise ValueError("Expected training pictures. Received an empty dataset.")
-        if source.labels is None:
-            raise ValueError(
-                "Expected labelled pictures. Received pictures alone: give "
-                "`(pictures, labels)`, or a folder with one sub-folder per class."
-            )
-        return len(source), source.batch_size
-    steps = int(train.cardinality())
-    if steps == 0:
-        raise ValueError("Expected training pictures. Received an empty dataset.")
-    if steps < 0:
-        raise ValueError(
-            "Expected a dataset of known length. Received one of unknown or infinite "
-            "length. Give it one: `dataset.apply(tf.data.experimental."
-            "assert_cardinality(batches))`."
-        )
-    batch_size = int(next(iter(train.take(1)))[0].shape[0])
-    return steps * batch_size, batch_size

@@ -16,17 +16,19 @@ class ContrastiveRepresentationLoss(DistillationLoss):
     loss = sum over pairs of mean over i of -log softmax_j(u_i . v_j / T)[i] - log
     softmax_j(v_i . u_j / T)[i], with T the `temperature`; u and v are linear embeddings
     of student and teacher to `embedding_dim`, scaled to unit length. `Distiller` trains
-    both and saves them beside the student. Both directions are added, as in the paper.
+    both and saves them beside the student. Both directions are added, as in the
+    authors' code.
 
     It differs from the paper in this: its negatives are the other rows of the batch, of
     whatever class, in place of 16,384 rows of other classes from a memory of the data
     set; and the critic is the softmax over the batch (InfoNCE) in place of h = e^s /
     (e^s + N / M), N negatives of a data set of M. That critic needs e^s divided by a
     constant, which the authors estimate on their first batch from those 16,384: from a
-    batch it is noise, and without it h is 1 - N / M for s = 0. The softmax normalises
-    itself and has the same optimum, s = log of the ratio of joint to independent
-    density; log(batch) less half the loss bounds the mutual information of the two
-    from below. So large batches help; under `tf.distribute` use `across_replicas`.
+    batch it is noise, and without it h is about 1 - N / M at s = 0. The softmax
+    normalises itself and has the same optimum, s = log of the ratio of joint to
+    independent density; log(batch) less half the loss bounds the mutual information of
+    the two from below. So large batches help; under `tf.distribute` use
+    `across_replicas`.
 
     In a batch of one row the loss is 0. A `sample_weight` weighs what each row finds; a
     row of weight 0 still is a negative of the others.

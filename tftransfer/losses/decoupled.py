@@ -23,7 +23,8 @@ class DecoupledKDLoss(DistillationLoss):
 
     In a `Distiller` y is the label of `fit`; where there is none, and where the loss is
     called on the teacher's logits alone, y is the teacher's likeliest class. The
-    authors raise the weight from 0 in their first 20 epochs: see `tft.callbacks.Ramp`.
+    authors raise the weight from 0 in the first 20 epochs on CIFAR-100: see
+    `tft.callbacks.Ramp`.
 
     Args:
         temperature: T above 0. Inside a `Distiller` it is a variable that a callback
@@ -52,7 +53,8 @@ class DecoupledKDLoss(DistillationLoss):
         >>> from tftransfer.losses import DecoupledKDLoss
         >>> teacher, student = np.array([[8.0, -2, -4]]), np.array([[-1.0, -2, -3]])
         >>> loss = DecoupledKDLoss(1.0, target_weight=0.0, non_target_weight=1.0)
-        >>> round(float(loss({"teacher": teacher, "labels": np.array([0])}, student)), 4)
+        >>> y_true = {"teacher": teacher, "labels": np.array([0])}
+        >>> round(float(loss(y_true, student)), 4)
         0.0671
 
     References:

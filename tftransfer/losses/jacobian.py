@@ -19,8 +19,9 @@ class JacobianMatchingLoss(DistillationLoss):
     of a layer's maps, the attention (mean over channels of A^2) at the place where the
     teacher's is largest. Both nets are asked for the same class and the same place.
     Gradients are taken with respect to each net's own input; of inputs of unequal
-    sizes the larger one's gradient is averaged down. It is meant beside a term that
-    matches the values themselves. Second-order, and TensorFlow only.
+    sizes the larger one's gradient is averaged down. A gradient of 0 has no direction:
+    it stays 0 and learns nothing here. It is meant beside a term that matches the
+    values themselves. Second-order, and TensorFlow only.
 
     Args:
         pairs: [(student layer, teacher layer), ...]; (None, None), the default, for

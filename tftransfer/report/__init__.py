@@ -1,5 +1,6 @@
 """Reports: numbers, pictures, one self-contained HTML file, and a model card."""
 
+from tftransfer.report.attention import attention_maps
 from tftransfer.report.environment import environment
 from tftransfer.report.evaluate import evaluate_classifier
 from tftransfer.report.evaluation import Evaluation

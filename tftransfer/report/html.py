@@ -9,7 +9,6 @@ import pathlib
 from collections.abc import Mapping
 
 import keras
-import numpy as np
 
 from tftransfer.report import sections
 from tftransfer.report.curves import panel_names
@@ -73,7 +72,7 @@ def write_report(
     title = title or f"Classifier of {len(evaluation.class_names)} classes"
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page(title, _subtitle(evaluation), parts), encoding="utf-8")
+    path.write_text(page(title, subtitle(evaluation), parts), encoding="utf-8")
     return evaluation
 
 
@@ -84,13 +83,7 @@ def _parts(evaluation, model, history, settings, train) -> list[tuple[str, str, 
     if panel_names(logged):
         drawn = sections.curves(logged, _phase_ends(history, logged))
         parts.append(("curves", "Training", drawn))
-    trained_on = _labels_per_class(train, len(evaluation.class_names))
-    parts += [
-        ("classes", "Classes", sections.class_table(evaluation, trained_on)),
-        ("confusion", "Confusion", sections.confusion(evaluation)),
-        ("mistakes", "Worst mistakes", sections.mistakes(evaluation)),
-        ("calibration", "Calibration", sections.calibration(evaluation)),
-    ]
+    parts += sections.of_classifier(evaluation, train)
     groups = {
         "Settings": settings or {},
         "Model": describe_model(model),
@@ -100,7 +93,8 @@ def _parts(evaluation, model, history, settings, train) -> list[tuple[str, str, 
     return parts
 
 
-def _subtitle(evaluation: Evaluation) -> str:
+def subtitle(evaluation: Evaluation) -> str:
+    """Say what a page is about and when it was written."""
     today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
     return f"{evaluation.count} validation pictures, written {today} by tftransfer"
 
@@ -111,10 +105,3 @@ def _phase_ends(history, logged: Mapping) -> tuple[int, ...]:
     epochs = max(len(values) for values in logged.values())
     end = getattr(plan, "head_epochs", 0)
     return (end,) if 0 < end < epochs else ()
-
-
-def _labels_per_class(train, classes: int) -> list[int] | None:
-    labels = getattr(train, "labels", None)
-    if labels is None:
-        return None
-    return np.bincount(np.asarray(labels, "int64"), minlength=classes).tolist()

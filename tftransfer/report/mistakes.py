@@ -7,6 +7,8 @@ import itertools
 import numpy as np
 from PIL import Image
 
+from tftransfer.report.pixels import as_uint8
+
 _THUMBNAIL = 176
 
 
@@ -73,7 +75,7 @@ class WorstMistakes:
 
 
 def _thumbnail(picture) -> np.ndarray:
-    pixels = np.clip(np.rint(np.asarray(picture)), 0, 255).astype("uint8")
+    pixels = as_uint8(picture)
     if pixels.shape[-1] == 1:
         pixels = np.repeat(pixels, 3, axis=-1)
     image = Image.fromarray(pixels)

@@ -57,6 +57,12 @@ figure img { width: 100%; aspect-ratio: 1; object-fit: contain;
 figcaption { font-size: .85rem; line-height: 1.4; margin-top: .35rem; }
 figcaption .said { color: var(--warm); font-weight: 600; }
 figcaption small { color: var(--soft); display: block; }
+.attention td { padding: .5rem .8rem .5rem 0; vertical-align: top; border: 0; }
+.attention th { text-align: left; padding-right: .8rem; }
+.attention td, .attention figure { min-width: 7rem; max-width: 176px; }
+.attention figcaption { text-align: left; }
+.alarm { border-left: 4px solid var(--warm); background: var(--sheet);
+  border-radius: 0 8px 8px 0; padding: .7rem 1rem; max-width: none; }
 .pair { display: flex; flex-wrap: wrap; gap: 1rem 3rem; align-items: flex-start; }
 @media print { nav, script { display: none; } body { max-width: none; padding: 0;
   font-size: 11pt; } h2 { break-after: avoid; } tr, svg, .figures div { break-inside:

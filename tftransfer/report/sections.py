@@ -1,13 +1,11 @@
 """The report's sections, each from numbers to HTML."""
 
-import base64
 import html
-import io
 import math
 from collections.abc import Mapping
 from collections.abc import Sequence
 
-from PIL import Image
+import numpy as np
 
 from tftransfer.report.confusion import draw_confusion
 from tftransfer.report.curves import draw_curves
@@ -15,6 +13,7 @@ from tftransfer.report.evaluation import Evaluation
 from tftransfer.report.metrics import percent
 from tftransfer.report.page import cell
 from tftransfer.report.page import table
+from tftransfer.report.pixels import data_url
 from tftransfer.report.reliability import draw_reliability
 
 
@@ -125,7 +124,8 @@ def mistakes(evaluation: Evaluation) -> str:
         place = where or f"picture {mistake.index}"
         said, true = names[mistake.prediction], names[mistake.label]
         shown.append(
-            f'<figure><img alt="{html.escape(true)}" src="{_jpeg(mistake.thumbnail)}">'
+            f'<figure><img alt="{html.escape(true)}" '
+            f'src="{data_url(mistake.thumbnail)}">'
             f'<figcaption><span class="said">{html.escape(said)}</span> '
             f"{mistake.score:.0%}<br>is {html.escape(true)} "
             f"({mistake.true_score:.0%})<small>{html.escape(place)}</small>"
@@ -160,6 +160,22 @@ def calibration(evaluation: Evaluation) -> str:
     )
 
 
+def of_classifier(evaluation: Evaluation, train=None) -> list[tuple[str, str, str]]:
+    """Return (anchor, heading, HTML) of what every classifier's report has.
+
+    Args:
+        evaluation: Of the classifier.
+        train: Training dataset, whose labels give the column "trained on", or None.
+    """
+    trained_on = _labels_per_class(train, len(evaluation.class_names))
+    return [
+        ("classes", "Classes", class_table(evaluation, trained_on)),
+        ("confusion", "Confusion", confusion(evaluation)),
+        ("mistakes", "Worst mistakes", mistakes(evaluation)),
+        ("calibration", "Calibration", calibration(evaluation)),
+    ]
+
+
 def what_ran(groups: Mapping[str, Mapping]) -> str:
     """Return tables of settings and versions, one per group."""
     parts = []
@@ -185,7 +201,8 @@ def _bar_cell(share: float) -> str:
     )
 
 
-def _jpeg(pixels) -> str:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
+def _labels_per_class(train, classes: int) -> list[int] | None:
+    labels = getattr(train, "labels", None)
+    if labels is None:
+        return None
+    return np.bincount(np.asarray(labels, "int64"), minlength=classes).tolist()

@@ -1,4 +1,4 @@
-"""State of a fine-tuning run: the best epoch, and on disk the last one to resume."""
+"""State of a training run: the best epoch, and on disk the last one to resume."""
 
 import json
 import os
@@ -13,8 +13,6 @@ from tftransfer.core.workers import is_multi_worker
 from tftransfer.core.workers import object_from_chief
 from tftransfer.core.workers import outside_scopes
 
-_SCORES = ("val_accuracy", "val_loss")
-
 
 class RunState:
     """The last finished epoch and the best one, in a folder; or the best in memory.
@@ -28,12 +26,22 @@ class RunState:
         settings: What defines the run. A folder of another run is refused.
         strategy: The model's `tf.distribute` strategy. Of several workers the chief
             alone reads and writes the folder; the others get what it read.
+        score: The logged share by which the best epoch is chosen, of equals by
+            "val_loss".
 
     Raises:
         ValueError: When the folder holds the state of a run with other settings.
     """
 
-    def __init__(self, folder: str | os.PathLike | None, settings: dict, strategy=None):
+    def __init__(
+        self,
+        folder: str | os.PathLike | None,
+        settings: dict,
+        strategy=None,
+        *,
+        score: str = "val_accuracy",
+    ):
+        self.score = score
         self.values = {"settings": settings, "phase": 0, "epoch": 0, "history": {}}
         self.folder = None if folder is None else pathlib.Path(folder)
         self._best_weights = None
@@ -136,9 +144,9 @@ class RunState:
         for key, value in logs.items():
             self.values["history"].setdefault(key, []).append(float(value))
         self.values |= {"phase": phase, "epoch": epoch}
-        better = _is_better(logs, self.values.get("best"))
+        better = self._is_better(logs)
         if better:
-            found = {name: float(logs[name]) for name in _SCORES}
+            found = {name: float(logs[name]) for name in (self.score, "val_loss")}
             self.values["best"] = {"phase": phase, "epoch": epoch, **found}
         if self.folder is not None:
             self._write(model, better)
@@ -146,6 +154,19 @@ class RunState:
             self.values["weights"] = _weights_name(self.values)  # the chief writes it
         elif better:
             self._best_weights = model.get_weights()
+
+    def _is_better(self, logs: dict) -> bool:
+        """Say whether an epoch beats the best one: by its score, then by loss.
+
+        A small validation set gives many epochs the same accuracy; the first of them is
+        often the least sure of itself.
+        """
+        names = (self.score, "val_loss")
+        if not set(names) <= set(logs):
+            return False
+        score, loss = (float(logs[name]) for name in names)
+        best = self.values.get("best")
+        return best is None or (score, -loss) > (best[self.score], -best["val_loss"])
 
     def _write(self, model, better: bool):
         """Write weights, optimizer and state; remove the files that they replace."""
@@ -171,18 +192,6 @@ class RunState:
 
 def _weights_name(values: dict) -> str:
     return f"phase{values['phase']}-epoch{values['epoch']}.weights.h5"
-
-
-def _is_better(logs: dict, best: dict | None) -> bool:
-    """Say whether an epoch beats the best one: by accuracy, then by loss.
-
-    A small validation set gives many epochs the same accuracy; the first of them is
-    often the least sure of itself.
-    """
-    if not set(_SCORES) <= set(logs):
-        return False
-    accuracy, loss = (float(logs[name]) for name in _SCORES)
-    return best is None or (accuracy, -loss) > (best["val_accuracy"], -best["val_loss"])
 
 
 def _seed_states(model: keras.Model) -> list:

@@ -1,0 +1,229 @@
+"""A small student on flowers17, plain and taught by a fine-tuned MobileNet 0.75.
+
+    python benchmarks/distillation_flowers.py [--seeds 3] [--runs FOLDER] [--quick]
+
+The student is MobileNet 0.25 on pictures of 128 x 128 from random weights, an eighth of
+the teacher's parameters. With all 60 training pictures per class: labels alone, soft
+targets (T = 4), soft targets and attention. With 5 and 20 per class, where the teacher
+was fine-tuned on the same few: labels alone, activations (soft targets and attention),
+and activations with Jacobians. All defaults of `fine_tune`, `train_plain` and
+`distill`, all students as many epochs, the weights of the last one; the test pictures
+are scored once per net. The weight of the Jacobian term was chosen with `--held-out`, which trains
+on 4 of every 5 of those training pictures and scores the others. A finished run is kept
+in the folder of runs, and a restart goes on behind it.
+"""
+
+import argparse
+import os
+import pathlib
+import statistics
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from results_file import data_folder
+from results_file import write
+from runs_folder import Runs
+
+import tftransfer as tft
+from tftransfer.data import as_dataset
+from tftransfer.data import source_of
+from tftransfer.distillation import train_plain
+from tftransfer.finetune import scratch_classifier
+from tftransfer.losses import AttentionTransferLoss
+from tftransfer.losses import JacobianMatchingLoss
+from tftransfer.losses import SoftTargetLoss
+
+CLASSES, SIDE, STUDENT_SIDE = 17, 224, 128
+MAPS = [("stage4", "stage4"), ("stage5", "stage5")]
+JACOBIAN_WEIGHT = 1.0
+TEACHINGS = {
+    "soft targets": lambda: [SoftTargetLoss(4.0)],
+    "activations": lambda: [SoftTargetLoss(4.0), AttentionTransferLoss(MAPS)],
+    "activations and Jacobians": lambda: [
+        SoftTargetLoss(4.0),
+        AttentionTransferLoss(MAPS),
+        JacobianMatchingLoss([(None, None), MAPS[1]]),
+    ],
+}
+PLAN = {
+    60: ["soft targets", "activations"],
+    20: ["activations", "activations and Jacobians"],
+    5: ["activations", "activations and Jacobians"],
+}
+
+
+def teacher_of(train, epochs):
+    backbone = tft.Backbone("mobilenet", alpha=0.75)
+    model = tft.Classifier(backbone, CLASSES)
+    tft.fine_tune(model, train.dataset(), epochs=epochs, verbose=0, say=None)
+    return model
+
+
+def new_student():
+    shape = (STUDENT_SIDE, STUDENT_SIDE, 3)
+    net = tft.Backbone("mobilenet", alpha=0.25, weights=None, input_shape=shape)
+    return scratch_classifier(net, CLASSES)
+
+
+def accuracy(model, test) -> float:
+    size = model.deployed.input_shape[1:3]
+
+    @tf.function
+    def answers(x):
+        x = x if size == (SIDE, SIDE) else tf.image.resize(x, size, antialias=True)
+        return tf.argmax(model.deployed(x, training=False), axis=-1)
+
+    predicted = np.concatenate([answers(x) for x, _ in test.dataset()])
+    return float(np.mean(predicted == test.labels))
+
+
+def chosen(source, per_class: int, seed: int):
+    """Return the source of `per_class` random pictures of every class."""
+    rng = np.random.default_rng(seed)
+    places = [
+        rng.choice(np.flatnonzero(source.labels == label), per_class, replace=False)
+        for label in range(CLASSES)
+    ]
+    return source.subset(np.sort(np.concatenate(places)))
+
+
+class Study:
+    """All runs of one seed and one number of pictures.
+
+    Args:
+        runs: Where finished runs are kept.
+        train: Source of the training pictures.
+        test: Source of those that accuracy is measured on.
+        epochs: Of every net; None as the recipes choose.
+    """
+
+    def __init__(self, runs, train, test, epochs, jacobian_weight):
+        self.runs, self.train, self.test = runs, train, test
+        self.epochs, self.jacobian_weight = epochs, jacobian_weight
+
+    def measure(self, per_class: int, seed: int) -> dict:
+        train = chosen(self.train, per_class, seed).replace(seed=seed)
+        name = f"{per_class}-{seed}"
+        found = {"teacher": self._teacher(name, train, seed)}
+        found["plain"] = self.runs.once(
+            f"{name}-plain", lambda: self._student(train, seed, None, name)
+        )
+        for teaching in PLAN[per_class]:
+            found[teaching] = self.runs.once(
+                f"{name}-{teaching.replace(' ', '-')}",
+                lambda teaching=teaching: self._student(train, seed, teaching, name),
+            )
+        return found
+
+    def _file(self, name: str) -> pathlib.Path:
+        return self.runs.folder / f"{name}-teacher.keras"
+
+    def _teacher(self, name: str, train, seed: int) -> dict:
+        def once():
+            keras.utils.set_random_seed(seed)
+            model = teacher_of(train, self.epochs)
+            model.save(self._file(name))
+            size = model.deployed.count_params()
+            return {"accuracy": accuracy(model, self.test), "parameters": size}
+
+        return self.runs.once(f"{name}-teacher", once)
+
+    def _student(self, train, seed: int, teaching: str | None, name: str) -> dict:
+        keras.utils.set_random_seed(seed)
+        student = new_student()
+        options = {"epochs": self.epochs, "verbose": 0, "say": None}
+        if teaching is None:
+            small = as_dataset(
+                (list(train.pictures.paths), train.labels),
+                image_size=STUDENT_SIDE,
+                shuffle=True,
+                seed=seed,
+            )
+            train_plain(student, small, **options)
+        else:
+            teacher = tft.load_model(self._file(name))
+            losses = TEACHINGS[teaching]()
+            weights = [loss.default_weight for loss in losses]
+            if "Jacobians" in teaching:
+                weights[-1] = self.jacobian_weight
+            tft.distill(
+                student,
+                teacher,
+                train.dataset(),
+                losses=losses,
+                loss_weights=weights,
+                **options,
+            )
+        size = student.deployed.count_params()
+        return {"accuracy": accuracy(student, self.test), "parameters": size}
+
+
+def table(found: dict) -> str:
+    names = ["teacher", "plain", *TEACHINGS]
+    lines = [
+        "| pictures per class | " + " | ".join(names) + " |",
+        "|---" * (len(names) + 1) + "|",
+    ]
+    for per_class, by_seed in found.items():
+        cells = [
+            _cell([runs[name]["accuracy"] for runs in by_seed.values() if name in runs])
+            for name in names
+        ]
+        lines.append(f"| {per_class} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: list[float]) -> str:
+    if not values:
+        return "-"
+    spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{100 * statistics.fmean(values):.1f}{spread} %"
+
+
+def held_out(source):
+    """Return 4 of every 5 training pictures, and the others."""
+    places = np.arange(len(source))
+    return source.subset(places[places % 5 != 0]), source.subset(places[::5])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--per-class", type=int, nargs="+", default=list(PLAN))
+    parser.add_argument("--runs", type=pathlib.Path, required=True)
+    parser.add_argument("--held-out", action="store_true")
+    parser.add_argument("--jacobian-weight", type=float, default=JACOBIAN_WEIGHT)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    folder = data_folder("flowers17")
+    options = {"image_size": SIDE, "batch_size": 32}
+    train = source_of(as_dataset(folder / "train", shuffle=True, **options))
+    test = source_of(as_dataset(folder / "val", **options))
+    if arguments.held_out:
+        train, test = held_out(train)
+    epochs = 1 if arguments.quick else None
+    settings = {
+        "epochs": epochs,
+        "held_out": arguments.held_out,
+        "jacobian_weight": arguments.jacobian_weight,
+    }
+    study = Study(
+        Runs(arguments.runs, settings), train, test, epochs, arguments.jacobian_weight
+    )
+    found = {}
+    for seed in range(arguments.seeds):  # seed by seed: what is there can be read
+        for per_class in arguments.per_class:
+            runs = study.measure(per_class, seed)
+            found.setdefault(per_class, {})[seed] = runs
+    print(table(found))
+    if not (arguments.quick or arguments.held_out):
+        write(
+            "distillation_flowers", {"settings": settings, "runs": found}, table(found)
+        )
+
+
+if __name__ == "__main__":
+    main()

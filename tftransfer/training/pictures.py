@@ -1,0 +1,75 @@
+"""Pictures as the training recipes take them: checked, counted, augmented."""
+
+import os
+
+from tftransfer.core import check_one_of
+from tftransfer.data import augmentation
+
+
+def check_cache(cache) -> None:
+    """Raise unless `cache` is "auto", True, False or a path."""
+    if not isinstance(cache, os.PathLike) and os.sep not in str(cache):
+        check_one_of("cache", cache, ["auto", True, False])
+
+
+def augmented(train, preset: str):
+    """Return `train` under a preset; one that is augmented already as it is."""
+    source = getattr(train, "source", None)
+    if source is not None and source.augmentation is not None:
+        return train
+    augmenter = augmentation(preset)
+    return train if augmenter is None else augmenter.apply(train)
+
+
+def check_side(data, side: int | None) -> None:
+    """Raise unless pictures of this package's datasets have the model's size."""
+    found = getattr(data, "image_size", None)
+    if None not in (found, side) and found != side:
+        raise ValueError(
+            f"Expected pictures of {side}x{side} pixels, as the backbone takes them. "
+            f"Received: {found}x{found}. Read them with `image_size={side}`."
+        )
+
+
+def check_classes(model, train) -> None:
+    """Raise unless labels and names fit the model; a model without names takes them."""
+    labels, names = getattr(train, "labels", None), getattr(train, "class_names", None)
+    if labels is not None and labels.max() >= model.num_classes:
+        raise ValueError(
+            f"Expected labels in [0, {model.num_classes - 1}], as the model has "
+            f"{model.num_classes} classes. Received: up to {labels.max()}."
+        )
+    if not names:
+        return
+    if model.class_names is None and len(names) == model.num_classes:
+        model.class_names = list(names)
+    if list(names) != model.class_names:
+        raise ValueError(
+            f"Expected training data of the classes {model.class_names or ''} "
+            f"({model.num_classes}). Received: {list(names)}."
+        )
+
+
+def size_of(train) -> tuple[int, int]:
+    """Return the number of pictures and the batch size of a batched dataset."""
+    source = getattr(train, "source", None)
+    if source is not None:
+        if not len(source):
+            raise ValueError("Expected training pictures. Received an empty dataset.")
+        if source.labels is None:
+            raise ValueError(
+                "Expected labelled pictures. Received pictures alone: give "
+                "`(pictures, labels)`, or a folder with one sub-folder per class."
+            )
+        return len(source), source.batch_size
+    steps = int(train.cardinality())
+    if steps == 0:
+        raise ValueError("Expected training pictures. Received an empty dataset.")
+    if steps < 0:
+        raise ValueError(
+            "Expected a dataset of known length. Received one of unknown or infinite "
+            "length. Give it one: `dataset.apply(tf.data.experimental."
+            "assert_cardinality(batches))`."
+        )
+    batch_size = int(next(iter(train.take(1)))[0].shape[0])
+    return steps * batch_size, batch_size
