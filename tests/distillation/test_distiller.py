@@ -161,6 +161,31 @@ def test_sample_weight_reaches_every_term():
     assert weighted == pytest.approx(half / 2, rel=1e-5)  # a mean over 16 rows
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_what_regularisers_add_is_the_students_and_counts_whole(labelled):
+    def net(name, penalty):
+        layer = keras.layers.Conv2D(
+            4, 3, kernel_regularizer=penalty, activity_regularizer=penalty
+        )
+        rest = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3)]
+        return keras.Sequential([keras.Input((12, 12, 3)), layer, *rest], name=name)
+
+    losses = []
+    x, y = pictures()
+    data = (x, y) if labelled else (x,)
+    student, teacher = net("s", "l2"), net("t", "l2")
+    for penalised in (True, False):
+        nets = [net("s", "l2" if penalised else None), net("t", "l2")]
+        for fresh, old in zip(nets, (student, teacher), strict=True):
+            fresh.set_weights(old.get_weights())
+        model = distiller(SoftTargetLoss(), student=nets[0], teacher=nets[1])
+        model.compile(keras.optimizers.SGD(0.0), CROSS_ENTROPY if labelled else None)
+        losses.append(loss_of_step(model, *data))
+    student(x)
+    added = float(sum(student.losses))
+    assert losses[0] - losses[1] == pytest.approx(added, rel=1e-4)
+
+
 def test_student_runs_once_and_batch_norm_moves_once():
     model = distiller(
         SoftTargetLoss(),

@@ -174,11 +174,14 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
         outputs = y_pred if isinstance(y_pred, dict) else {"prediction": y_pred}
-        total = self._task_loss(x, y, outputs["prediction"], sample_weight, training)
+        total = self._task_loss(y, outputs["prediction"], sample_weight)
+        if training and self.task_weight is not None:
+            total = ops.cast(self.task_weight, total.dtype) * total
+        for value in self._added_losses():
+            added = self._aggregate_additional_loss(value)
+            total = total + ops.cast(added, total.dtype)
         if not training:
             return total
-        if self.task_weight is not None:
-            total = ops.cast(self.task_weight, total.dtype) * total
         if not self.term_weights:
             return total
         terms = self.transfer_losses(x, y, outputs, sample_weight)
@@ -196,16 +199,21 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
             total = total + ops.cast(weight * value, total.dtype)
         return total
 
-    def _task_loss(self, x, y, prediction, sample_weight, training):
-        if self._compile_loss is None and not self.losses:
+    def _task_loss(self, y, prediction, sample_weight):
+        if self._compile_loss is None:
             return ops.zeros(())
-        return super().compute_loss(
-            x=x,
-            y=y,
-            y_pred=prediction,
-            sample_weight=sample_weight,
-            training=training,
-        )
+        found = self._compile_loss(y, prediction, sample_weight)
+        return ops.zeros(()) if found is None else found
+
+    def _added_losses(self) -> list:
+        """Return what layers and regularisers add, but for parts that never train."""
+        never = {
+            id(value)
+            for part in self.frozen_parts()
+            for layer in part._flatten_layers()
+            for value in layer._get_own_losses()
+        }
+        return [value for value in self.losses if id(value) not in never]
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         training = isinstance(y_pred, dict)

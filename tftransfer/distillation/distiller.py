@@ -31,7 +31,8 @@ class Distiller(TransferModel):
     Args:
         student: The model to train: a functional or Sequential one, or a
             `TransferModel` such as `tft.Classifier`. `distiller.student` is the same
-            object: deploy it as any model.
+            object: deploy it as any model. Terms of its own, such as L2-SP, are not
+            part of the loss here; what its layers and regularisers add is.
         teacher: A trained model, or a list of them. Their class probabilities are
             averaged; layers are read of the first, or of the k-th where a loss's pair
             names `(k, layer)`.

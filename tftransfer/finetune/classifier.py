@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+from keras import ops
 
 from tftransfer.core import TransferModel
 from tftransfer.core import chain
@@ -113,7 +114,8 @@ class Classifier(TransferModel):
             for i, v in enumerate(self._anchored)
         ]
         for start, variable in zip(self._starts, self._anchored, strict=True):
-            start.assign(variable)
+            # By value: JAX would share the array, and may not give it away twice.
+            start.assign(ops.convert_to_numpy(variable))
 
     def forward_train(self, x):
         features = self._features(x, training=self.batch_norm == "batch")
