@@ -8,9 +8,9 @@ targets (T = 4), soft targets and attention. With 5 and 20 per class, where the 
 was fine-tuned on the same few: labels alone, activations (soft targets and attention),
 and activations with Jacobians. All defaults of `fine_tune`, `train_plain` and
 `distill`, all students as many epochs, the weights of the last one; the test pictures
-are scored once per net. The weight of the Jacobian term was chosen with `--held-out`, which trains
-on 4 of every 5 of those training pictures and scores the others. A finished run is kept
-in the folder of runs, and a restart goes on behind it.
+are scored once per net. The weight of the Jacobian term was chosen with `--held-out`,
+which trains on 4 of every 5 of those training pictures and scores the others. A
+finished run is kept in the folder of runs, and a restart goes on behind it.
 """
 
 import argparse

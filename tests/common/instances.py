@@ -10,6 +10,7 @@ from tests.common.toy_method import MeanAlignment
 from tftransfer.backbones import Backbone
 from tftransfer.core import TransferModel
 from tftransfer.distillation import Distiller
+from tftransfer.distillation import SelfDistiller
 from tftransfer.finetune import Classifier
 from tftransfer.losses import AttentionTransferLoss
 from tftransfer.losses import JacobianMatchingLoss
@@ -125,6 +126,10 @@ def _taught(losses, terms, **options):
     )
 
 
+def _self_taught(mixed=False, exit_layers=("low", "high")):
+    return SelfDistiller(_conv_net("student", 4, mixed), exit_layers)
+
+
 ROWS = {
     "MeanAlignment": Row(
         build=_alignment,
@@ -199,6 +204,18 @@ ROWS = {
             teacher_weights=[3, 1],
         ),
         frozen=(),  # a list
+        bad={
+            "layers of two teachers": lambda: _distiller(
+                [AttentionTransferLoss([("low", "low"), ("low", (1, "low"))])],
+                teachers=2,
+            ),
+            "no such teacher": lambda: _distiller(
+                [AttentionTransferLoss([("low", (2, "low"))])], teachers=2
+            ),
+            "the gradient of an average": lambda: _distiller(
+                [JacobianMatchingLoss()], teachers=2
+            ),
+        },
     ),
     "Distiller with Jacobians": dataclasses.replace(
         _taught(
@@ -209,5 +226,21 @@ ROWS = {
             ["soft_target", "jacobian"],
         ),
         tensorflow_only=True,
+    ),
+    "SelfDistiller": Row(
+        build=_self_taught,
+        data=_small_image_data,
+        terms={
+            "task": {"student"},
+            "exit_labels": {"student", "heads"},
+            "exit_soft_target": {"student", "heads"},
+            "exit_hint": {"student", "heads"},
+        },
+        parts=("student", "heads"),
+        bad={
+            "no layer": lambda: _self_taught(exit_layers=[]),
+            "a layer that is not there": lambda: _self_taught(exit_layers=["lwo"]),
+            "one layer twice": lambda: _self_taught(exit_layers=["low", "low"]),
+        },
     ),
 }

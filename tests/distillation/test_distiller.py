@@ -10,6 +10,7 @@ from tests.distillation.nets import arrays
 from tests.distillation.nets import conv_net
 from tests.distillation.nets import pictures
 from tftransfer.losses import AttentionTransferLoss
+from tftransfer.losses import ContrastiveRepresentationLoss
 from tftransfer.losses import JacobianMatchingLoss
 from tftransfer.losses import RelationalLoss
 from tftransfer.losses import SoftTargetLoss
@@ -111,6 +112,25 @@ def test_several_teachers_average_probabilities():
     assert loss_of_step(model, x, y) == pytest.approx(expected, rel=1e-4)
     logits = soft_target((3 * first + second) / 4, student, 3.0).mean()
     assert abs(expected - logits) > 0.1  # an average of logits is another thing
+
+
+def test_the_scores_of_one_of_several_teachers():
+    teachers = [conv_net(8, "a"), conv_net(6, "b")]
+    loss = SoftTargetLoss(3.0, pairs=[(None, (1, None))])
+    x, _ = pictures()
+    found = distiller(loss, teacher=teachers).teacher_outputs(x)["soft_target"]
+    np.testing.assert_allclose(found, teachers[1](x), rtol=1e-4, atol=1e-6)
+
+
+def test_what_a_loss_learns_of_teachers_gets_their_average():
+    teachers = [conv_net(8, "a"), conv_net(6, "b")]
+    loss = ContrastiveRepresentationLoss([(None, None)], embedding_dim=2)
+    model = distiller(loss, teacher=teachers)
+    x, _ = pictures()
+    p = sum(softmax(np.asarray(teacher(x)), axis=-1) for teacher in teachers) / 2
+    embed = next(layer for layer in model.adapters if "teacher" in layer.name)
+    found = model(x, training=True)["contrastive"]["teacher"]
+    np.testing.assert_allclose(found, embed(np.log(p)), rtol=1e-3, atol=1e-5)
 
 
 def test_without_labels_the_teacher_is_enough():

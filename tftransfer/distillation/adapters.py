@@ -15,13 +15,12 @@ class Adapters:
         name: The term's name; the layers are called after it.
         loss: The `DistillationLoss`.
         student_shapes: {layer: (batch, ...)} of the student.
-        teacher_shapes: The same, one per teacher.
+        teacher_shapes: The same of the teacher that the loss reads.
     """
 
-    def __init__(self, name: str, loss, student_shapes: dict, teacher_shapes: list):
+    def __init__(self, name: str, loss, student_shapes: dict, teacher_shapes: dict):
         students = [student_shapes[layer] for layer, _ in loss.pairs]
-        places = [teacher_layer(layer) for _, layer in loss.pairs]
-        teachers = [teacher_shapes[number][layer] for number, layer in places]
+        teachers = [teacher_shapes[teacher_layer(layer)[1]] for _, layer in loss.pairs]
         self._student = loss.student_adapters(students, teachers)
         self._teacher = loss.teacher_adapters(students, teachers)
         self._build(f"{name}_student", self._student, students)

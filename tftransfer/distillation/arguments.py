@@ -70,16 +70,39 @@ def shares(weights, teachers: int) -> list[float]:
     return [weight / sum(weights) for weight in weights]
 
 
-def teacher_layer(layer, teachers: int | None = None) -> tuple:
+def teacher_layer(layer) -> tuple:
     """Return (number of the teacher, layer): the first teacher's where none is named.
 
-    Raises:
-        ValueError: When there is no such teacher.
+    Example:
+        >>> teacher_layer("stage3"), teacher_layer((1, "stage3"))
+        ((0, 'stage3'), (1, 'stage3'))
     """
-    number, name = layer if isinstance(layer, list | tuple) else (0, layer)
-    if teachers is not None and not 0 <= number < teachers:
+    return tuple(layer) if isinstance(layer, list | tuple) else (0, layer)
+
+
+def teacher_read(loss, teachers: int) -> int | None:
+    """Return the number of the teacher that a loss reads; None: the average of all.
+
+    Args:
+        loss: A `DistillationLoss`.
+        teachers: How many there are.
+
+    Raises:
+        ValueError: When it reads several teachers otherwise than by averaging scores.
+    """
+    layers = [layer for _, layer in loss.pairs]
+    numbers = {teacher_layer(layer)[0] for layer in layers}
+    scores = [layer for layer in layers if layer is None]
+    if teachers > 1 and len(scores) == len(layers):
+        if not loss.needs_gradient:
+            return None
+        numbers = set()  # whose gradient?
+    mixed = teachers > 1 and scores
+    if mixed or len(numbers) != 1 or min(numbers) not in range(teachers):
         raise ValueError(
-            f"Expected a teacher's number in [0, {teachers - 1}]. Received: {number} "
-            f"for layer {name!r}."
+            f"Expected a loss that reads layers of one of {teachers} teachers, such as "
+            "(1, 'stage3'), or (1, None) for the scores of one; or scores alone, which "
+            f"are averaged where no gradient is asked for. Received: '{loss.name}' "
+            f"with {loss.pairs}."
         )
-    return number, name
+    return numbers.pop()

@@ -1,11 +1,8 @@
 """Distiller: a student taught by one teacher or several (Hinton, 2015, and after)."""
 
-import copy
 import functools
 
 import keras
-from keras import ops
-from keras import tree
 
 from tftransfer.core import TransferModel
 from tftransfer.core import gather_replicas
@@ -13,11 +10,9 @@ from tftransfer.core import register
 from tftransfer.distillation.adapters import Adapters
 from tftransfer.distillation.arguments import checked_losses
 from tftransfer.distillation.arguments import chosen_weights
-from tftransfer.distillation.arguments import shares
-from tftransfer.distillation.arguments import teacher_layer
 from tftransfer.distillation.arguments import unique_names
 from tftransfer.distillation.net import Net
-from tftransfer.distillation.scores import average
+from tftransfer.distillation.teachers import Teachers
 from tftransfer.losses import DistillationLoss
 
 _FORMS = ({"student", "teacher"}, {"student", "teacher_outputs"})
@@ -111,10 +106,8 @@ class Distiller(TransferModel):
         self.student_preprocessing = student_preprocessing
         self.teacher_preprocessing = teacher_preprocessing
         self.across_replicas = across_replicas
-        self._shares = shares(teacher_weights, len(self.teachers))
         self._declare_terms()
-        self._student_net, self._teacher_nets = self._nets()
-        self._connect_adapters()
+        self._connect()
         self.finish_init()
 
     @property
@@ -138,49 +131,35 @@ class Distiller(TransferModel):
             strict=True,
         ):
             self.add_term(name, weight)
-            own = copy.copy(loss)  # the caller's keeps its number
+            own = _copied(loss)
             if hasattr(loss, "temperature"):
                 own.temperature = self.add_scalar(
                     f"{name}_temperature", loss.temperature
                 )
             self._terms[name] = own
 
-    def _nets(self) -> tuple[Net, list[Net]]:
+    def _connect(self) -> None:
+        """Tap the nets; make what losses learn, and try every term on shapes."""
+        self._teachers = Teachers(
+            self.teachers,
+            self._terms,
+            output=self.teacher_output,
+            preprocessing=self.teacher_preprocessing,
+            weights=self.teacher_weights,
+        )
         losses = self._terms.values()
-        gradients = any(loss.needs_gradient for loss in losses)
-        pairs = [pair for loss in losses for pair in loss.pairs]
-        student = Net(
+        self._student_net = Net(
             self.student,
-            [layer for layer, _ in pairs],
+            [layer for loss in losses for layer, _ in loss.pairs],
             role="student",
             output=self.student_output,
             preprocessing=self.student_preprocessing,
-            gradients=gradients,
+            gradients=any(loss.needs_gradient for loss in losses),
         )
-        before = self.teacher_preprocessing
-        before = before if _is_list(before) else [before] * len(self.teachers)
-        read = [teacher_layer(layer, len(self.teachers)) for _, layer in pairs]
-        teachers = [
-            Net(
-                teacher,
-                [layer for number, layer in read if number == k or layer is None],
-                role="teacher",
-                output=self.teacher_output,
-                preprocessing=preprocessing,
-                gradients=gradients,
-            )
-            for k, (teacher, preprocessing) in enumerate(
-                zip(self.teachers, before, strict=True)
-            )
-        ]
-        return student, teachers
-
-    def _connect_adapters(self) -> None:
-        """Make what losses learn beside the student, and try every term on shapes."""
-        students = self._student_net.shapes
-        teachers = [net.shapes for net in self._teacher_nets]
         self._adapters = {
-            name: Adapters(name, loss, students, teachers)
+            name: Adapters(
+                name, loss, self._student_net.shapes, self._teachers.shapes_of(name)
+            )
             for name, loss in self._terms.items()
         }
         # Keras saves and trains the layers of a flat list.
@@ -200,29 +179,7 @@ class Distiller(TransferModel):
         Returns:
             {term: tensor (batch, ...), or lists and dicts of such}.
         """
-        x = x["teacher"] if _is_form(x) else x
-        own = {}
-        scores = []
-        for k, net in enumerate(self._teacher_nets):
-            found, logits = net.read(x, False, functools.partial(self._targets, k))
-            own |= found
-            scores.append(logits)
-        if len(scores) > 1 and scores[0] is not None:
-            together = ops.stack(scores, axis=1)
-            own |= {n: together for n, t in self._terms.items() if _reads_scores(t)}
-        # Tuples: tf.data would make tensors of lists.
-        own = {name: _tupled(value) for name, value in own.items()}
-        return tree.map_structure(ops.stop_gradient, own)
-
-    def _targets(self, k: int, output, features, gradient) -> tuple:
-        """Return {term: target} of the terms that read teacher `k`, and its logits."""
-        found = {}
-        for name, loss in self._terms.items():
-            places = [teacher_layer(layer) for _, layer in loss.pairs]
-            if {number for number, _ in places} == {k}:
-                values = [features[layer] for _, layer in places]
-                found[name] = loss.teacher_values(values, gradient)
-        return found, features[None] if self._teacher_nets[k].kind else None
+        return self._teachers.outputs(x["teacher"] if _is_form(x) else x)
 
     def forward_train(self, x):
         if _is_form(x) and "teacher_outputs" in x:
@@ -236,7 +193,8 @@ class Distiller(TransferModel):
         """Return the training outputs: the prediction, and what each term compares."""
         outputs = {"prediction": output}
         for name, loss in self._terms.items():
-            target, adapters = targets[name], self._adapters[name]
+            adapters = self._adapters[name]
+            target = self._teachers.target(name, targets[name])
             values = [features[layer] for layer, _ in loss.pairs]
             values = loss.student_values(adapters.student(values), target, gradient)
             outputs[name] = {"teacher": adapters.teacher(target), "student": values}
@@ -250,17 +208,11 @@ class Distiller(TransferModel):
                 pair = {**pair, "labels": y}
             if loss.in_batch and self.across_replicas:
                 pair, weight = gather_replicas((pair, weight))
-            target = self._single(loss, pair["teacher"])
+            target = pair["teacher"]
             if "labels" in pair:
                 target = {"teacher": target, "labels": pair["labels"]}
             terms[name] = loss(target, pair["student"], weight)
         return terms
-
-    def _single(self, loss, target):
-        """Average the scores of several teachers, softened as the loss softens them."""
-        if len(self.teachers) == 1 or not _reads_scores(loss):
-            return target
-        return average(target, self._shares, getattr(loss, "temperature", 1.0))
 
     def evaluation_input(self, x):
         return self._student_net.prepared(x["student"] if _is_form(x) else x)
@@ -275,6 +227,13 @@ class Distiller(TransferModel):
         return config
 
 
+def _copied(loss):
+    """Return a copy with all attributes: `copy.copy` would go through the config."""
+    own = object.__new__(type(loss))
+    own.__dict__.update(loss.__dict__)
+    return own
+
+
 def _is_list(value) -> bool:
     return isinstance(value, list | tuple)
 
@@ -282,13 +241,3 @@ def _is_list(value) -> bool:
 def _is_form(x) -> bool:
     """Say whether `x` gives student and teacher something of their own."""
     return isinstance(x, dict) and set(x) in _FORMS
-
-
-def _tupled(value):
-    if isinstance(value, dict):
-        return {key: _tupled(item) for key, item in value.items()}
-    return tuple(_tupled(item) for item in value) if _is_list(value) else value
-
-
-def _reads_scores(loss) -> bool:
-    return all(layer is None for _, layer in loss.pairs)

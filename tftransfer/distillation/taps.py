@@ -61,6 +61,14 @@ class Taps:
         found = {f"layer_{i}": layer for i, layer in enumerate(self.layers)}
         return {found.get(key): value for key, value in outputs.items()}
 
+    def up_to(self, layer: str) -> keras.Model:
+        """Return the net from its input to one of the `layers`, weights shared."""
+        net = getattr(self.net, "_functional", None) or self.net
+        inputs = tree.map_structure(_same_input, net._inputs_struct)
+        _, known = unfold(net, inputs)
+        path = self._paths[layer]
+        return keras.Model(inputs, _found(known, path, layer, self.net))
+
     def _connected(self, model, inference: tuple) -> keras.Model:
         if not getattr(self.net, "outputs", None):
             raise ValueError(
@@ -70,7 +78,9 @@ class Taps:
                 "or compare the class scores alone."
             )
         net = getattr(self.net, "_functional", None) or self.net
-        wanted = {layer: _alias(model, self.net, layer) for layer in self.layers}
+        wanted = self._paths = {
+            layer: _alias(model, self.net, layer) for layer in self.layers
+        }
         known = {
             node.operation.name: node.outputs[0]
             for nodes in net._nodes_by_depth.values()

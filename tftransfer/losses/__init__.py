@@ -1,6 +1,7 @@
 """Losses that can be called with no method around them."""
 
 from tftransfer.losses.attention_transfer import AttentionTransferLoss
+from tftransfer.losses.class_soft_label import ClassSoftLabelLoss
 from tftransfer.losses.classification import ClassificationLoss
 from tftransfer.losses.contrastive import ContrastiveRepresentationLoss
 from tftransfer.losses.decoupled import DecoupledKDLoss

@@ -7,6 +7,7 @@ from tftransfer.core import register
 from tftransfer.losses.distillation_loss import DistillationLoss
 from tftransfer.losses.distillation_loss import paired
 from tftransfer.losses.soft_target import check_temperature
+from tftransfer.losses.unit import unit_vectors
 
 
 @register
@@ -113,7 +114,7 @@ class ContrastiveRepresentationLoss(DistillationLoss):
                 "alone, the loss needs layers of your own on the features."
             )
         temperature = ops.cast(self.temperature, student.dtype)
-        teacher, student = _unit(teacher), _unit(student)
+        teacher, student = unit_vectors(teacher), unit_vectors(student)
         scores = ops.matmul(student, ops.transpose(teacher)) / temperature
         both = ops.log_softmax(scores, axis=1) + ops.log_softmax(scores, axis=0)
         return -ops.diagonal(both)
@@ -137,10 +138,3 @@ def _vectors(features):
             f"features). Received: {tuple(features.shape)}."
         )
     return features
-
-
-def _unit(x):
-    squared = ops.sum(ops.square(x), axis=-1, keepdims=True)
-    there = squared > 1e-24
-    # A row of zeros (dead units) has no direction: it stays 0, without a gradient.
-    return x * ops.where(there, ops.rsqrt(ops.where(there, squared, 1.0)), 0.0)

@@ -32,6 +32,7 @@ class DecoupledKDLoss(DistillationLoss):
         target_weight: a, 0 or more. Defaults to 1, the authors'.
         non_target_weight: c, 0 or more. Defaults to 8, the authors' for most pairs of
             nets on CIFAR-100 (0.5 for ImageNet).
+        pairs: As in `SoftTargetLoss`.
         name: Name of the loss and of its term.
         **kwargs: `reduction`.
 
@@ -62,6 +63,7 @@ class DecoupledKDLoss(DistillationLoss):
     """
 
     needs_labels = True
+    softens_scores = True
 
     def __init__(
         self,
@@ -69,11 +71,11 @@ class DecoupledKDLoss(DistillationLoss):
         *,
         target_weight: float = 1.0,
         non_target_weight: float = 8.0,
+        pairs=((None, None),),
         name="decoupled_kd",
         **kwargs,
     ):
-        kwargs.pop("pairs", None)  # of a config: always the scores
-        super().__init__(name=name, **kwargs)
+        super().__init__(pairs, name=name, **kwargs)
         check_temperature(temperature)
         if min(target_weight, non_target_weight) < 0:
             raise ValueError(

@@ -20,6 +20,8 @@ class DistillationLoss(keras.losses.Loss):
 
     Attributes:
         default_weight: The term's factor where the caller of `Distiller` names none.
+        softens_scores: Whether it divides logits by its `temperature`, at which those
+            of several teachers are then averaged.
         in_batch: Whether a row's value depends on the other rows of the batch.
         needs_gradient: Whether it reads gradients with respect to the input.
         needs_labels: Whether it reads the labels y: where `fit` gets some, `y_true` of
@@ -27,6 +29,7 @@ class DistillationLoss(keras.losses.Loss):
     """
 
     default_weight = 1.0
+    softens_scores = False
     in_batch = False
     needs_gradient = False
     needs_labels = False

@@ -19,6 +19,8 @@ class SoftTargetLoss(DistillationLoss):
         temperature: T above 0; 1 leaves the probabilities as they are. Inside a
             `Distiller` it is a variable that a callback may change. Defaults to 4, as
             Zagoruyko & Komodakis use; Hinton's MNIST students were taught at 20.
+        pairs: [(None, None)], the scores of both; [(None, (1, None))] takes those of
+            the second of several teachers alone.
         name: Name of the loss and of its term.
         **kwargs: `reduction`.
 
@@ -47,10 +49,17 @@ class SoftTargetLoss(DistillationLoss):
     """
 
     default_weight = 0.9
+    softens_scores = True
 
-    def __init__(self, temperature: float = 4.0, *, name="soft_target", **kwargs):
-        kwargs.pop("pairs", None)  # of a config: always the scores
-        super().__init__(name=name, **kwargs)
+    def __init__(
+        self,
+        temperature: float = 4.0,
+        *,
+        pairs=((None, None),),
+        name="soft_target",
+        **kwargs,
+    ):
+        super().__init__(pairs, name=name, **kwargs)
         check_temperature(temperature)
         self.temperature = temperature
 
