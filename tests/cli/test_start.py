@@ -27,9 +27,18 @@ def _light(*arguments, code=0):
 
 def test_help_and_catalogue_load_nothing_heavy():
     shown = _light("--help")
-    for command in ("train", "predict", "features", "compare", "backbones", "demo"):
+    for command in (
+        "train",
+        "distill",
+        "predict",
+        "features",
+        "compare",
+        "backbones",
+        "demo",
+    ):
         assert command in shown
     assert "--patience" in _light("train", "--help")
+    assert "--temperature" in _light("distill", "--help")
     options = ["--max-size", "30", "--sort", "top1", "--json"]
     rows = json.loads(_light("backbones", *options))
     assert rows[0]["name"] == "efficientnetv2b0"
@@ -39,6 +48,7 @@ def test_help_and_catalogue_load_nothing_heavy():
 def test_a_mistyped_path_does_not_wait_for_tensorflow():
     assert "'absent', which does not" in _light("train", "absent", code=1)
     assert "does not exist" in _light("predict", "absent.keras", "a.jpg", code=1)
+    assert "does not exist" in _light("distill", "absent.keras", ".", code=1)
 
 
 def test_importing_the_package_loads_nothing_heavy():

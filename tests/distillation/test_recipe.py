@@ -96,6 +96,29 @@ def test_without_weight_of_the_teacher_it_is_the_plain_recipe(teacher):
         np.testing.assert_allclose(a, b, atol=1e-5)
 
 
+def test_with_the_teachers_answers_kept_it_learns_the_same(teacher, tmp_path):
+    found, lines = [], []
+    for cache in (False, tmp_path):
+        model = student()
+        options = {"epochs": 2, "augment": "none", "verbose": 0, "say": lines.append}
+        tft.distill(model, teacher, three_classes(), cache=cache, **options)
+        found.append(weights(model))
+    for a, b in zip(*found, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)
+    assert any("answers each picture once" in line for line in lines)
+    assert list(tmp_path.iterdir())
+
+
+def test_a_cache_that_cannot_be_raises_and_auto_does_without(teacher):
+    data = tf.data.Dataset.from_tensor_slices(three_classes()).batch(16)
+    options = {"epochs": 1, "verbose": 0}
+    with pytest.raises(ValueError, match=r"cache=True.*unknown origin"):
+        tft.distill(student(), teacher, data, cache=True, say=None, **options)
+    lines = []
+    tft.distill(student(), teacher, data, say=lines.append, **options)
+    assert any("in every step after all" in line for line in lines)
+
+
 def test_epochs_come_from_the_size_of_the_data():
     from tftransfer.distillation.plan import plan_for
 
@@ -124,10 +147,10 @@ class Stop(keras.callbacks.Callback):
 def _run(kind, teacher, folder, callbacks=()):
     model = student()
     data = three_classes(), three_classes(30, seed=1)
-    options = {"epochs": 3, "batch_size": 16, "checkpoint": folder, **QUIET}
+    options = {"epochs": 2, "batch_size": 16, "checkpoint": folder, **QUIET}
     options["callbacks"] = list(callbacks)
     if kind == "distill":
-        history = tft.distill(model, teacher, *data, cache=False, **options)
+        history = tft.distill(model, teacher, *data, views=2, **options)
     else:
         history = train_plain(model, *data, **options)
     return model, history
@@ -189,7 +212,7 @@ def test_sizes_may_differ_and_the_teacher_gets_its_own(teacher):
     history = tft.distill(model, teacher, x, x, epochs=1, cache=False, **QUIET)
     assert np.isfinite(history.history["val_agreement"]).all()
     data = tft.data.as_dataset(three_classes(), image_size=24)
-    with pytest.raises(ValueError, match=r"32x32.*24x24.*image_size=32"):
+    with pytest.raises(ValueError, match=r"16x16.*24x24.*image_size=16"):
         tft.distill(model, teacher, data, **QUIET)
 
 

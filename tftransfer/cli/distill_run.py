@@ -76,9 +76,7 @@ class DistillRun:
         self.labelled = bool(class_folders(folder))
         self.models = {TEACHER: _classifier(teacher)}
         self.histories = {}
-        self._net = self._backbone()
-        side = max(self._net.image_size, side_of(self.models[TEACHER]))
-        self.train, self.validation = self._read(side)
+        self.train, self.validation = self._read(self._backbone().image_size)
         self._names = self._class_names()
 
     def claim(self) -> None:
@@ -99,9 +97,8 @@ class DistillRun:
 
     def train_plain(self) -> None:
         """Train the student that has no teacher."""
-        model = self._student(PLAIN)
-        data = [_sized(data, side_of(model)) for data in (self.train, self.validation)]
-        self._fit(PLAIN, train_plain, model, *data)
+        student = self._student(PLAIN)
+        self._fit(PLAIN, train_plain, student, self.train, self.validation)
 
     def distill(self, **caching) -> None:
         """Train the student that has one; `views` and `cache` as in `distill`."""
@@ -132,9 +129,10 @@ class DistillRun:
 
     def measured(self) -> dict:
         """Return {net: validation pictures in its size}, labelled in any case."""
-        validation = self.validation
+        teacher = self.models[TEACHER]
+        validation = _sized(self.validation, side_of(teacher))
         if not self.labelled:
-            validation = labelled_by(self.models[TEACHER], validation)
+            validation = labelled_by(teacher, validation)
         return {
             name: _sized(validation, side_of(model))
             for name, model in self.models.items()

@@ -51,8 +51,10 @@ def _names(part) -> list[str] | None:
 def read(models, train, validation, *, batch_size: int, seed: int) -> tuple:
     """Return training and validation pictures as datasets.
 
-    They have the largest side that one of the models takes; `Distiller` scales them
-    down for the others. Datasets of this package may have any model's side.
+    They have the size that the student takes, decoded as they will be when it serves;
+    `Distiller` scales them for teachers of another size. Pictures scaled down from the
+    teacher's size would be others: small ones are cropped less there. Datasets of this
+    package may have any model's side.
 
     Args:
         models: The student and its teachers.
@@ -61,8 +63,9 @@ def read(models, train, validation, *, batch_size: int, seed: int) -> tuple:
         batch_size: As in `as_dataset`.
         seed: Of the order of `train`.
     """
-    sides = {model.deployed.input_shape[1] for model in models} - {None}
-    side = max(sides, default=None)
+    sides = [model.deployed.input_shape[1] for model in models]
+    sides = [side for side in sides if side is not None]
+    side = sides[0] if sides else None
     options = {"image_size": side, "batch_size": batch_size, "seed": seed}
     train = as_dataset(train, shuffle=True, **options)
     if validation is not None:

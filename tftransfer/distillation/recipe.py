@@ -54,7 +54,8 @@ def distill(
             the data, else the teacher's.
         teacher: A trained `Classifier` of the same classes, or a list of them; left as
             it is.
-        train: Pictures in any form that `tft.data.as_dataset` takes. Without labels
+        train: Pictures in any form that `tft.data.as_dataset` takes, read in the
+            student's size and scaled for a teacher of another. Without labels
             the teacher alone teaches (`student_loss_weight` is 0 then), and in place
             of the accuracy the agreement with its answers is measured.
         validation: The same, for choosing the best epoch; no labels of a test set.

@@ -45,7 +45,7 @@ def write_distillation_report(
         path: The HTML file; folders above it are made.
         models: {`TEACHER`, maybe `PLAIN`, `DISTILLED`: `Classifier`}.
         facts: What `measure_nets` found of them.
-        pictures: Dataset of the pictures measured, of the largest size; some are
+        pictures: Dataset of the pictures measured, in the student's size; some are
             shown.
         verdict: Of the two students.
         histories: {student: its training's history}.

@@ -62,7 +62,7 @@ def judge_teaching(
     text = (
         f"The distilled student has {percent(distilled.accuracy)} of "
         f"{distilled.count} pictures right, the plain one {percent(plain.accuracy)}: "
-        f"{mine} that the other has wrong, against {its}. "
+        f"{mine} it has right alone, {its} the plain one. "
     )
     if max(distilled.interval[0], plain.interval[0]) <= 1 / len(plain.class_names):
         text += "Neither is better than guessing: train for more epochs. "
