@@ -20,7 +20,6 @@ from tftransfer.core import weights_digest
 from tftransfer.data import as_dataset
 from tftransfer.data import from_folder
 from tftransfer.data.listing import class_folders
-from tftransfer.data.pictures import FilePictures
 from tftransfer.distillation import distill
 from tftransfer.distillation import train_plain
 from tftransfer.distillation.teacher_labels import labelled_by
@@ -130,11 +129,11 @@ class DistillRun:
     def measured(self) -> dict:
         """Return {net: validation pictures in its size}, labelled in any case."""
         teacher = self.models[TEACHER]
-        validation = _sized(self.validation, side_of(teacher))
+        validation = self.validation.source.at_size(side_of(teacher)).dataset()
         if not self.labelled:
             validation = labelled_by(teacher, validation)
         return {
-            name: _sized(validation, side_of(model))
+            name: validation.source.at_size(side_of(model)).dataset()
             for name, model in self.models.items()
         }
 
@@ -220,15 +219,6 @@ def _classifier(file: pathlib.Path):
 def side_of(model) -> int:
     """Return the side in pixels of the pictures that a classifier takes."""
     return model.deployed.input_shape[1] or model.backbone.image_size
-
-
-def _sized(dataset, side: int):
-    """Return the same pictures, decoded at another size."""
-    source = dataset.source
-    if side == source.image_size:
-        return dataset
-    files = FilePictures(source.pictures.paths, image_size=side)
-    return source.replace(pictures=files, image_size=side).dataset()
 
 
 def _unlabelled(

@@ -67,6 +67,10 @@ class FilePictures:
         paths = [self.paths[i] for i in indices]
         return FilePictures(paths, image_size=self.image_size, on_error=self.on_error)
 
+    def at_size(self, image_size: int) -> "FilePictures":
+        """Return the same pictures, decoded at another size."""
+        return FilePictures(self.paths, image_size=image_size, on_error=self.on_error)
+
     def fingerprint(self) -> str:
         """Return a digest that changes when a file or its place in the order does.
 

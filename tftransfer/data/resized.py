@@ -58,6 +58,10 @@ class ResizedPictures:
         rows = self.array[np.asarray(indices)]
         return ResizedPictures(rows, image_size=self.image_size)
 
+    def at_size(self, image_size: int) -> "ResizedPictures":
+        """Return the same pictures at another size."""
+        return ResizedPictures(self.array, image_size=image_size)
+
     def fingerprint(self) -> str:
         """Return a digest of contents and size."""
         return f"{ArrayPictures(self.array).fingerprint()} to {self.image_size}"

@@ -78,6 +78,25 @@ class Source:
         pictures = self.pictures.subset(indices)
         return dataclasses.replace(self, pictures=pictures, labels=labels)
 
+    def at_size(self, image_size: int) -> "Source":
+        """Return the source of the same pictures at another size.
+
+        Files are decoded anew, so that a larger size shows more than it would enlarged.
+
+        Raises:
+            TypeError: When the pictures come in one size alone.
+        """
+        if image_size == self.image_size:
+            return self
+        if not hasattr(self.pictures, "at_size"):
+            raise TypeError(
+                "Expected pictures of files or of an array of larger ones. Received: "
+                f"{type(self.pictures).__name__} of {self.image_size}x{self.image_size}"
+                " pixels."
+            )
+        pictures = self.pictures.at_size(image_size)
+        return self.replace(pictures=pictures, image_size=image_size)
+
     def replace(self, **changes) -> "Source":
         """Return a copy with other attributes."""
         return dataclasses.replace(self, **changes)

@@ -37,7 +37,8 @@ def cache_teacher(
     augmentation that is a row per picture, and training is what it is with the teacher
     live. Of augmented pictures each epoch is another view: of these the first `views`
     are kept, and epoch e shows the pictures of epoch e mod `views` again, in another
-    order of batches. The first `views` epochs are those of the live teacher.
+    order of batches. The first `views` epochs are those of the live teacher. Files are
+    decoded in the teacher's size for it, where that is another than the student's.
 
     Args:
         distiller: The `Distiller`; of its student nothing is used.
@@ -72,8 +73,9 @@ def cache_teacher(
     check_range("views", views, 1, 10_000)
     source = source_of(dataset)
     views = None if source.augmentation is None else views
-    outputs = _Outputs(distiller, source, dtype)
-    pieces = (outputs.pack(x) for x in _stream(source, views))
+    seen = _as_seen(source, distiller)
+    outputs = _Outputs(distiller, seen, dtype)
+    pieces = (outputs.pack(x) for x in _stream(seen, views))
     expected = len(source) * (views or 1)
     if cache is None:
         rows = rows_in_memory(pieces, expected, dtype)
@@ -88,6 +90,19 @@ def cache_teacher(
     fields = {f.name: getattr(source, f.name) for f in dataclasses.fields(source)}
     taught = TaughtSource(**fields, rows=rows, views=views, unpack=outputs.unpack)
     return taught.dataset()
+
+
+def _as_seen(source, distiller):
+    """Return the source of the pictures in the teachers' size, where there is one.
+
+    Pictures in the student's size would be enlarged for a teacher of a larger one,
+    which then sees less than there is. The same seeds make the same views of both.
+    """
+    sides = distiller.teacher_sizes()
+    own = sides == {source.image_size} or len(sides) != 1 or None in sides
+    if own or not hasattr(source.pictures, "at_size"):
+        return source
+    return source.at_size(*sides)
 
 
 def _stream(source, views: int | None):

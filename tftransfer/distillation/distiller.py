@@ -116,6 +116,13 @@ class Distiller(TransferModel):
         """The teachers, also where there is one."""
         return list(self.teacher) if _is_list(self.teacher) else [self.teacher]
 
+    def teacher_sizes(self) -> set[int | None]:
+        """Return the sides in pixels of the square pictures that the teachers take.
+
+        None stands for a teacher of any size, with a preprocessing, or of no squares.
+        """
+        return self._teachers.sizes()
+
     def frozen_parts(self) -> tuple:
         return tuple(self.teachers)
 

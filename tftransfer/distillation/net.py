@@ -43,6 +43,13 @@ class Net:
         """{layer: shape (batch, ...)}, that of the scores under None."""
         return self.taps.shapes
 
+    @property
+    def side(self) -> int | None:
+        """Side in pixels of the square pictures that it takes as they are, or None."""
+        shape = self.taps.input_shape
+        square = shape is not None and len(shape) == 4 and shape[1] == shape[2]
+        return shape[1] if square and self.preprocessing is None else None
+
     def prepared(self, x):
         """Return `x` as the model takes it: preprocessed, or resized where needed."""
         if self.preprocessing is not None:
@@ -53,7 +60,9 @@ class Net:
         size = wanted[1:3]
         if None in size or tuple(x.shape[1:3]) == size:
             return x
-        return ops.image.resize(ops.cast(x, "float32"), size, antialias=True)
+        larger = size[0] > x.shape[1] or size[1] > x.shape[2]
+        kind = "bicubic" if larger else "bilinear"
+        return ops.image.resize(ops.cast(x, "float32"), size, kind, antialias=True)
 
     def read(self, x, training: bool, use) -> object:
         """Run the model once and return `use(output, features, gradient)`.

@@ -53,6 +53,10 @@ class Teachers:
                 layers += [teacher_layer(layer)[1] for _, layer in loss.pairs]
         return layers
 
+    def sizes(self) -> set[int | None]:
+        """Return the sides of the squares that the nets take, None for others."""
+        return {net.side for net in self._nets}
+
     def shapes_of(self, name: str) -> dict:
         """Return {layer: shape} of the teacher that a term reads."""
         return self._nets[self._read[name] or 0].shapes
