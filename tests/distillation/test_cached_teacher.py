@@ -175,3 +175,25 @@ def test_two_replicas_read_their_rows(nets):
         weights.append(fitted(model, taught, 1))
     for a, b in zip(*weights, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_the_teacher_sees_pictures_in_its_own_size():
+    large = RNG.integers(0, 256, (6, 40, 40, 3), "uint8")
+    student, teacher = conv_net(4, "s", size=12), conv_net(8, "t", size=24)
+    model = tft.Distiller(student, teacher)
+    options = {"batch_size": 4, "seed": 3, "shuffle": True}
+    read = as_dataset((large, Y[:6]), image_size=12, **options)
+    sharp = as_dataset((large, Y[:6]), image_size=24, **options)
+    for augment in (None, augmentation("light")):
+        data = read if augment is None else augment.apply(read)
+        taught = cache_teacher(model, data).source.epochs(0, 1)
+        shown = sharp if augment is None else augment.apply(sharp)
+        for (x, y), (picture, label) in zip(taught, shown.source.epochs(0, 1)):
+            assert x["student"].shape[1] == 12
+            np.testing.assert_array_equal(y, label)
+            np.testing.assert_allclose(
+                x["teacher_outputs"]["soft_target"],
+                teacher(picture),
+                rtol=1e-3,
+                atol=1e-3,
+            )
