@@ -69,14 +69,12 @@ def new_student():
 
 
 def accuracy(model, test) -> float:
-    size = model.deployed.input_shape[1:3]
-
     @tf.function
     def answers(x):
-        x = x if size == (SIDE, SIDE) else tf.image.resize(x, size, antialias=True)
         return tf.argmax(model.deployed(x, training=False), axis=-1)
 
-    predicted = np.concatenate([answers(x) for x, _ in test.dataset()])
+    pictures = test.at_size(model.deployed.input_shape[1]).dataset()
+    predicted = np.concatenate([answers(x) for x, _ in pictures])
     return float(np.mean(predicted == test.labels))
 
 
@@ -135,13 +133,8 @@ class Study:
         keras.utils.set_random_seed(seed)
         student = new_student()
         options = {"epochs": self.epochs, "verbose": 0, "say": None}
+        small = train.at_size(STUDENT_SIDE).dataset()
         if teaching is None:
-            small = as_dataset(
-                (list(train.pictures.paths), train.labels),
-                image_size=STUDENT_SIDE,
-                shuffle=True,
-                seed=seed,
-            )
             train_plain(student, small, **options)
         else:
             teacher = tft.load_model(self._file(name))
@@ -152,7 +145,7 @@ class Study:
             tft.distill(
                 student,
                 teacher,
-                train.dataset(),
+                small,
                 losses=losses,
                 loss_weights=weights,
                 **options,
