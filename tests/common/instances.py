@@ -110,6 +110,10 @@ def _distiller(losses, mixed=False, teachers=1, **options):
     )
 
 
+def _taught_by_itself(net):
+    return Distiller(net, net, student_output="logits", teacher_output="logits")
+
+
 def _small_image_data():
     rng = np.random.default_rng(0)
     return rng.normal(size=(16, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 16)
@@ -191,6 +195,7 @@ ROWS = {
                 _vector_part("t", 4, 2),
                 student_output="logits",
             ),
+            "its own teacher": lambda: _taught_by_itself(_vector_part("s", 4, 3)),
             "a tanh for logits": lambda: Distiller(
                 _vector_part("s", 4, 3), _vector_part("t", 4, 3)
             ),
