@@ -336,3 +336,14 @@ def test_a_loss_of_the_batch_is_gathered_on_request(across):
         mirrored = trained(across_replicas=across)
     gap = max(np.abs(a - b).max() for a, b in zip(alone, mirrored, strict=True))
     assert (gap < 2e-5) == across
+
+
+def test_the_teachers_answers_are_those_of_their_average():
+    teachers = [conv_net(8, "one"), conv_net(8, "two", end="softmax")]
+    pairs = [("mid", (1, "mid"))]  # no loss reads the scores
+    model = distiller(AttentionTransferLoss(pairs), teacher=teachers)
+    x, _ = pictures()
+    one, two = (np.asarray(teacher(x)) for teacher in teachers)
+    expected = np.argmax(softmax(one, -1) + two, -1)
+    found = model.teacher_answers({"student": x[:1], "teacher": x})
+    np.testing.assert_array_equal(found, expected)

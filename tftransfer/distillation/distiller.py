@@ -3,6 +3,7 @@
 import functools
 
 import keras
+from keras import ops
 
 from tftransfer.core import TransferModel
 from tftransfer.core import gather_replicas
@@ -188,6 +189,17 @@ class Distiller(TransferModel):
             {term: tensor (batch, ...), or lists and dicts of such}.
         """
         return self._teachers.outputs(x["teacher"] if _is_form(x) else x)
+
+    def teacher_answers(self, x):
+        """Return the class that the teachers name for each row, (batch,), int32.
+
+        Of several the probabilities are averaged.
+
+        Args:
+            x: As in `teacher_outputs`.
+        """
+        x = x["teacher"] if _is_form(x) else x
+        return ops.cast(self._teachers.answers(x), "int32")
 
     def forward_train(self, x):
         if _is_form(x) and "teacher_outputs" in x:
