@@ -347,3 +347,16 @@ def test_the_teachers_answers_are_those_of_their_average():
     expected = np.argmax(softmax(one, -1) + two, -1)
     found = model.teacher_answers({"student": x[:1], "teacher": x})
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_student_that_adds_losses_is_saved_after_fit(tmp_path):
+    layers = [keras.layers.Dense(5, activity_regularizer="l2"), keras.layers.Dense(3)]
+    student = keras.Sequential([keras.Input((4,)), *layers])
+    teacher = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model = distiller(student=student, teacher=teacher)
+    model.compile("sgd", CROSS_ENTROPY)
+    x = np.ones((4, 4), "float32")
+    model.fit(x, np.array([0, 1, 2, 0]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x), model.predict(x), rtol=1e-6)

@@ -235,9 +235,13 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     def get_config(self):
         config = {"name": self.name}
         for name in _constructor_arguments(type(self)):
-            value = getattr(self, name)
+            value = self.constructor_value(name)
             config[name] = keras.saving.serialize_keras_object(value)
         return config
+
+    def constructor_value(self, name: str):
+        """Return a constructor argument for `get_config`; the attribute by default."""
+        return getattr(self, name)
 
     @classmethod
     def from_config(cls, config, custom_objects=None):

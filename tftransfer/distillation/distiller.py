@@ -240,11 +240,9 @@ class Distiller(TransferModel):
     def build_deployed(self):
         return self._student_net.model
 
-    def get_config(self):
-        config = super().get_config()
-        serialize = keras.saving.serialize_keras_object
-        config["losses"] = [serialize(loss) for loss in self.distillation_losses]
-        return config
+    def constructor_value(self, name: str):
+        # `losses` of a Keras model are the tensors that its layers add.
+        return self.distillation_losses if name == "losses" else getattr(self, name)
 
 
 def _copied(loss):
