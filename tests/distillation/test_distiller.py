@@ -360,3 +360,18 @@ def test_a_student_that_adds_losses_is_saved_after_fit(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     np.testing.assert_allclose(loaded.predict(x), model.predict(x), rtol=1e-6)
+
+
+def test_weights_that_a_teacher_has_too_are_refused():
+    student = conv_net(4, "student")
+    with pytest.raises(ValueError, match="clone_model"):
+        distiller(student=student, teacher=student)
+    trunk = keras.Model(student.inputs, student.get_layer("mid").output)
+    scores = keras.layers.Dense(3)(keras.layers.Flatten()(trunk.output))
+    teacher = keras.Model(trunk.input, scores)
+    with pytest.raises(ValueError, match=r"weights of its own.*low/kernel"):
+        distiller(student=student, teacher=[conv_net(8, "teacher"), teacher])
+    trunk.trainable = False
+    distiller(student=student, teacher=teacher)
+    with pytest.raises(ValueError, match="Expected a teacher"):
+        tft.Distiller(student, [])

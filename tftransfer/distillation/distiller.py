@@ -9,6 +9,7 @@ from tftransfer.core import TransferModel
 from tftransfer.core import gather_replicas
 from tftransfer.core import register
 from tftransfer.distillation.adapters import Adapters
+from tftransfer.distillation.arguments import check_apart
 from tftransfer.distillation.arguments import checked_losses
 from tftransfer.distillation.arguments import chosen_weights
 from tftransfer.distillation.arguments import unique_names
@@ -101,6 +102,7 @@ class Distiller(TransferModel):
     ):
         super().__init__(**kwargs)
         self.student, self.teacher = student, teacher
+        check_apart(student, self.teachers)
         self.distillation_losses = checked_losses(losses)
         self.loss_weights, self.teacher_weights = loss_weights, teacher_weights
         self.student_loss_weight = student_loss_weight
