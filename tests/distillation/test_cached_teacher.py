@@ -197,3 +197,14 @@ def test_the_teacher_sees_pictures_in_its_own_size():
                 rtol=1e-3,
                 atol=1e-3,
             )
+
+
+def test_preprocessing_that_was_adapted_anew_is_computed_anew(nets, tmp_path):
+    for scale in (1, 3):
+        normalise = keras.layers.Normalization(name="normalise")
+        normalise.adapt(scale * X.astype("float32"))
+        model = tft.Distiller(*nets, teacher_preprocessing=normalise)
+        taught = cache_teacher(model, data(shuffle=False), cache=tmp_path)
+        found = [x["teacher_outputs"]["soft_target"] for x, _ in taught]
+        expected = model.teacher_outputs(X.astype("float32"))["soft_target"]
+        np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4)

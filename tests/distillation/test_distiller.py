@@ -11,6 +11,7 @@ from tests.distillation.nets import conv_net
 from tests.distillation.nets import pictures
 from tftransfer.losses import AttentionTransferLoss
 from tftransfer.losses import ContrastiveRepresentationLoss
+from tftransfer.losses import HintLoss
 from tftransfer.losses import JacobianMatchingLoss
 from tftransfer.losses import RelationalLoss
 from tftransfer.losses import SoftTargetLoss
@@ -336,3 +337,57 @@ def test_a_loss_of_the_batch_is_gathered_on_request(across):
         mirrored = trained(across_replicas=across)
     gap = max(np.abs(a - b).max() for a, b in zip(alone, mirrored, strict=True))
     assert (gap < 2e-5) == across
+
+
+def test_the_teachers_answers_are_those_of_their_average():
+    teachers = [conv_net(8, "one"), conv_net(8, "two", end="softmax")]
+    pairs = [("mid", (1, "mid"))]  # no loss reads the scores
+    model = distiller(AttentionTransferLoss(pairs), teacher=teachers)
+    x, _ = pictures()
+    one, two = (np.asarray(teacher(x)) for teacher in teachers)
+    expected = np.argmax(softmax(one, -1) + two, -1)
+    found = model.teacher_answers({"student": x[:1], "teacher": x})
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_student_that_adds_losses_is_saved_after_fit(tmp_path):
+    layers = [keras.layers.Dense(5, activity_regularizer="l2"), keras.layers.Dense(3)]
+    student = keras.Sequential([keras.Input((4,)), *layers])
+    teacher = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+    model = distiller(student=student, teacher=teacher)
+    model.compile("sgd", CROSS_ENTROPY)
+    x = np.ones((4, 4), "float32")
+    model.fit(x, np.array([0, 1, 2, 0]), verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(x), model.predict(x), rtol=1e-6)
+
+
+def test_weights_that_a_teacher_has_too_are_refused():
+    student = conv_net(4, "student")
+    with pytest.raises(ValueError, match="clone_model"):
+        distiller(student=student, teacher=student)
+    trunk = keras.Model(student.inputs, student.get_layer("mid").output)
+    scores = keras.layers.Dense(3)(keras.layers.Flatten()(trunk.output))
+    teacher = keras.Model(trunk.input, scores)
+    with pytest.raises(ValueError, match=r"weights of its own.*low/kernel"):
+        distiller(student=student, teacher=[conv_net(8, "teacher"), teacher])
+    trunk.trainable = False
+    distiller(student=student, teacher=teacher)
+    with pytest.raises(ValueError, match="Expected a teacher"):
+        tft.Distiller(student, [])
+
+
+def test_a_student_of_several_named_outputs_is_validated():
+    x = keras.Input((4,))
+    low = keras.layers.Dense(5, name="low")(x)
+    heads = {"kind": keras.layers.Dense(3, name="kind")(low), "low": low}
+    student = keras.Model(x, heads)
+    layers = [keras.layers.Dense(5, name="low"), keras.layers.Dense(3)]
+    teacher = keras.Sequential([keras.Input((4,)), *layers])
+    model = distiller(HintLoss([("low", "low")]), student=student, teacher=teacher)
+    model.compile("sgd", {"kind": CROSS_ENTROPY, "low": "mse"}, {"kind": ["accuracy"]})
+    x = np.ones((6, 4), "float32")
+    y = {"kind": np.arange(6) % 3, "low": np.ones((6, 5))}
+    history = model.fit(x, y, validation_data=(x, y), verbose=0).history
+    assert {"hint_loss", "val_loss", "val_kind_accuracy"} <= set(history)

@@ -26,6 +26,26 @@ def checked_losses(losses) -> list[DistillationLoss]:
     return losses
 
 
+def check_apart(student, teachers) -> None:
+    """Raise unless the student can train while its teachers stay as they are.
+
+    Raises:
+        ValueError: When there is no teacher, or one holds weights that the student
+            trains.
+    """
+    if not teachers:
+        raise ValueError("Expected a teacher, or a list of them. Received: none.")
+    kept = {id(weight) for teacher in teachers for weight in teacher.variables}
+    shared = [w.path for w in student.trainable_variables if id(w) in kept]
+    if shared:
+        raise ValueError(
+            f"Expected '{student.name}' to train weights of its own: a teacher stays "
+            f"as it is. Received: {len(shared)} that a teacher has, too, such as "
+            f"'{shared[0]}'. Copy the student with `keras.models.clone_model`, or set "
+            "`trainable = False` on the layers that both have."
+        )
+
+
 def chosen_weights(losses, weights, task) -> tuple[float, list[float]]:
     """Return the factors of the task loss and of each loss, defaults filled in."""
     soft = any(isinstance(loss, SoftTargetLoss) for loss in losses)

@@ -16,6 +16,7 @@ from keras import tree
 from tftransfer.core import check_one_of
 from tftransfer.core import check_range
 from tftransfer.core import model_digest
+from tftransfer.core import weights_digest
 from tftransfer.data import ActivationCache
 from tftransfer.data import source_of
 from tftransfer.data.rows import rows_in_memory
@@ -155,6 +156,11 @@ class _Outputs:
         ]
         return tree.pack_sequence_as(self._structure, parts)
 
+    def _preprocessing(self) -> list:
+        each = self.distiller.teacher_preprocessing
+        each = each if isinstance(each, list | tuple) else [each]
+        return [layer for layer in each if layer is not None]
+
     def key(self) -> dict:
         """Return what the rows depend on, but for the number of views."""
         distiller, source = self.distiller, self.source
@@ -168,6 +174,10 @@ class _Outputs:
             "data": source.pictures.fingerprint(),
             "dtype": self.dtype,
         }
+        # A config does not tell what `adapt` found.
+        adapted = [layer for layer in self._preprocessing() if layer.variables]
+        if adapted:
+            found["preprocessing weights"] = [weights_digest(x) for x in adapted]
         if source.augmentation is not None:
             found["augmentation"] = source.augmentation.describe()
             found["batches"] = [source.batch_size, source.shuffle, source.seed]

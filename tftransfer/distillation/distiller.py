@@ -3,11 +3,13 @@
 import functools
 
 import keras
+from keras import ops
 
 from tftransfer.core import TransferModel
 from tftransfer.core import gather_replicas
 from tftransfer.core import register
 from tftransfer.distillation.adapters import Adapters
+from tftransfer.distillation.arguments import check_apart
 from tftransfer.distillation.arguments import checked_losses
 from tftransfer.distillation.arguments import chosen_weights
 from tftransfer.distillation.arguments import unique_names
@@ -100,6 +102,7 @@ class Distiller(TransferModel):
     ):
         super().__init__(**kwargs)
         self.student, self.teacher = student, teacher
+        check_apart(student, self.teachers)
         self.distillation_losses = checked_losses(losses)
         self.loss_weights, self.teacher_weights = loss_weights, teacher_weights
         self.student_loss_weight = student_loss_weight
@@ -202,6 +205,17 @@ class Distiller(TransferModel):
         """
         return self._teachers.outputs(x["teacher"] if _is_form(x) else x)
 
+    def teacher_answers(self, x):
+        """Return the class that the teachers name for each row, (batch,), int32.
+
+        Of several the probabilities are averaged.
+
+        Args:
+            x: As in `teacher_outputs`.
+        """
+        x = x["teacher"] if _is_form(x) else x
+        return ops.cast(self._teachers.answers(x), "int32")
+
     def forward_train(self, x):
         if _is_form(x) and "teacher_outputs" in x:
             targets = x["teacher_outputs"]
@@ -241,11 +255,9 @@ class Distiller(TransferModel):
     def build_deployed(self):
         return self._student_net.model
 
-    def get_config(self):
-        config = super().get_config()
-        serialize = keras.saving.serialize_keras_object
-        config["losses"] = [serialize(loss) for loss in self.distillation_losses]
-        return config
+    def constructor_value(self, name: str):
+        # `losses` of a Keras model are the tensors that its layers add.
+        return self.distillation_losses if name == "losses" else getattr(self, name)
 
 
 def _copied(loss):

@@ -25,6 +25,7 @@ class Net:
 
     def __init__(self, model, layers, *, role, output, preprocessing, gradients):
         self.taps = Taps(model, layers)
+        self._said = output, role
         self.kind = None
         if None in layers:
             self.kind = kind_of_outputs(self.taps.net, output, role)
@@ -63,6 +64,11 @@ class Net:
         larger = size[0] > x.shape[1] or size[1] > x.shape[2]
         kind = "bicubic" if larger else "bilinear"
         return ops.image.resize(ops.cast(x, "float32"), size, kind, antialias=True)
+
+    def logits(self, x):
+        """Return the logits of `x` as in inference, also where no loss reads them."""
+        kind = self.kind or kind_of_outputs(self.model, *self._said)
+        return as_logits(self.model(self.prepared(x), training=False), kind)
 
     def read(self, x, training: bool, use) -> object:
         """Run the model once and return `use(output, features, gradient)`.

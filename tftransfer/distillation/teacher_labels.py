@@ -8,8 +8,6 @@ import tensorflow as tf
 from keras import ops
 
 from tftransfer.distillation.distiller import Distiller
-from tftransfer.distillation.scores import as_logits
-from tftransfer.distillation.scores import kind_of_outputs
 
 _BATCH = 32
 
@@ -28,7 +26,7 @@ def answered(distiller: Distiller, dataset: tf.data.Dataset) -> tf.data.Dataset:
         distiller: Whose teachers are asked; of several the probabilities are averaged.
         dataset: Batches of pictures alone.
     """
-    return _labelled(lambda x: _answers(distiller, x), dataset)
+    return _labelled(distiller.teacher_answers, dataset)
 
 
 def labelled_by(teacher, dataset: tf.data.Dataset) -> tf.data.Dataset:
@@ -52,15 +50,3 @@ def _labelled(answer, dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 def _likeliest(scores):
     return ops.cast(ops.argmax(scores, axis=-1), "int32")
-
-
-def _answers(distiller: Distiller, x):
-    total = 0
-    shares = zip(distiller._teacher_nets, distiller._shares, strict=True)
-    for net, share in shares:
-        kind = net.kind or kind_of_outputs(
-            net.model, distiller.teacher_output, "teacher"
-        )
-        logits = as_logits(net.model(net.prepared(x), training=False), kind)
-        total = total + share * ops.softmax(logits)
-    return _likeliest(total)

@@ -61,6 +61,11 @@ class Teachers:
         """Return {layer: shape} of the teacher that a term reads."""
         return self._nets[self._read[name] or 0].shapes
 
+    def answers(self, x):
+        """Return the likeliest class of each row, of the average of all teachers."""
+        logits = ops.stack([net.logits(x) for net in self._nets], axis=1)
+        return ops.argmax(average(logits, self._shares, 1.0), axis=-1)
+
     def outputs(self, x) -> dict:
         """Return {term: what a cached teacher keeps}, without gradients.
 
