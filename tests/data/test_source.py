@@ -2,6 +2,7 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
@@ -109,3 +110,37 @@ def test_empty_parts_pass_augmentation(mix):
     data = augmenter.apply(numbers(count=5, shuffle=False))
     images, _ = list(data.part(2, range(1)))[-1]
     assert images.shape == (0, 8, 8, 3)
+
+
+@pytest.mark.parametrize("side", [20, 40, 90])
+def test_another_size_shows_the_same_part_on_request(side, tmp_path):
+    ramp = np.linspace(0, 255, side).astype("uint8")
+    picture = np.repeat(np.repeat(ramp[:, None], side, 1)[..., None], 3, -1)
+    path = tmp_path / "picture.png"
+    Image.fromarray(picture).save(path)
+    for data in ([str(path)], picture[None]):
+        small = as_dataset(data, image_size=32).source
+        first = next(iter(small.dataset()))[0]
+        for size in (32, 64, 16):
+            same = small.at_size(size, same_region=True)
+            shown = next(iter(same.dataset()))[0]
+            assert shown.shape == (size, size, 3)
+            # Of a ramp from top to bottom, the ends tell which part is shown.
+            edges = [float(x[0, 0, 0]) for x in (first, shown)]
+            assert edges[0] == pytest.approx(edges[1], abs=255 / min(size, side))
+            again = same.at_size(32)
+            np.testing.assert_array_equal(next(iter(again.dataset()))[0], first)
+    own = as_dataset([str(path)], image_size=64).source
+    assert own.at_size(64) is own
+    names = {
+        own.at_size(n, same_region=s).pictures.fingerprint()
+        for n in (32, 48)
+        for s in (True, False)
+    }
+    assert len(names) == 4
+
+
+def test_pictures_of_one_size_alone_say_so():
+    data = as_dataset(np.zeros((2, 32, 32, 3), "uint8"), image_size=32).source
+    with pytest.raises(TypeError, match="32x32"):
+        data.at_size(64)

@@ -183,7 +183,7 @@ def test_the_teacher_sees_pictures_in_its_own_size():
     model = tft.Distiller(student, teacher)
     options = {"batch_size": 4, "seed": 3, "shuffle": True}
     read = as_dataset((large, Y[:6]), image_size=12, **options)
-    sharp = as_dataset((large, Y[:6]), image_size=24, **options)
+    sharp = read.source.at_size(24, same_region=True).dataset()
     for augment in (None, augmentation("light")):
         data = read if augment is None else augment.apply(read)
         taught = cache_teacher(model, data).source.epochs(0, 1)

@@ -55,7 +55,10 @@ def short_side_of(shorter: int, image_size: int) -> int:
 
 
 def decode_image(
-    source: str | os.PathLike | bytes, *, image_size: int | None = None
+    source: str | os.PathLike | bytes,
+    *,
+    image_size: int | None = None,
+    region_of: int | None = None,
 ) -> np.ndarray:
     """Decode one picture: JPEG, PNG, GIF or WebP (first frame), BMP.
 
@@ -66,6 +69,8 @@ def decode_image(
         source: Path, or the encoded bytes.
         image_size: Side in pixels of the square centre crop, after resizing the short
             side to at most 256/224 of it (bilinear, antialiased); None keeps the size.
+        region_of: Another size, whose part of the picture is shown at `image_size`:
+            small pictures are cropped less at larger sizes. None: `image_size`'s own.
 
     Returns:
         uint8 (height, width, 3), RGB in [0, 255].
@@ -82,14 +87,19 @@ def decode_image(
         (32, 32, 3)
     """
     if isinstance(source, bytes):
-        return decode_bytes(source, image_size=image_size)
+        return decode_bytes(source, image_size=image_size, region_of=region_of)
     with open(source, "rb") as file:
         contents = file.read()
-    return decode_bytes(contents, image_size=image_size, name=f"'{os.fspath(source)}'")
+    options = {"image_size": image_size, "region_of": region_of}
+    return decode_bytes(contents, **options, name=f"'{os.fspath(source)}'")
 
 
 def decode_bytes(
-    contents: bytes, *, image_size: int | None = None, name: str = "bytes"
+    contents: bytes,
+    *,
+    image_size: int | None = None,
+    region_of: int | None = None,
+    name: str = "bytes",
 ) -> np.ndarray:
     """Decode as `decode_image` does; errors call the picture `name`."""
     try:
@@ -104,15 +114,20 @@ def decode_bytes(
             rgb = _upright_rgb(image)
     except Exception as error:
         raise UnreadablePicture(name, _reason(error, contents)) from error
-    return np.asarray(rgb if image_size is None else square(rgb, image_size))
+    if image_size is None:
+        return np.asarray(rgb)
+    return np.asarray(square(rgb, image_size, region_of))
 
 
-def square(image: Image.Image, image_size: int) -> Image.Image:
+def square(
+    image: Image.Image, image_size: int, region_of: int | None = None
+) -> Image.Image:
     """Resize to the short side of `short_side_of`, cut the middle square out."""
     image = _without_far_ends(image)
     width, height = image.size
     shorter = min(width, height)
-    short = short_side_of(shorter, image_size)
+    region = region_of or image_size
+    short = round(short_side_of(shorter, region) * image_size / region)
     size = [
         short if side == shorter else round(side * short / shorter)
         for side in (width, height)

@@ -26,11 +26,19 @@ class FilePictures:
         image_size: Side in pixels of the squares.
         on_error: "skip": a file that cannot be decoded any more is warned of once and
             left out of its batch; "raise": it ends the reading.
+        region_of: As in `decode_image`.
     """
 
-    def __init__(self, paths, *, image_size: int, on_error: str = "skip"):
+    def __init__(
+        self,
+        paths,
+        *,
+        image_size: int,
+        on_error: str = "skip",
+        region_of: int | None = None,
+    ):
         self.paths = tuple(os.fspath(path) for path in paths)
-        self.image_size = image_size
+        self.image_size, self.region_of = image_size, region_of
         self.on_error = on_error
         self.shape = (image_size, image_size, 3)
         self.dtype = np.dtype("uint8")
@@ -53,7 +61,9 @@ class FilePictures:
     def _decode(self, index: int) -> np.ndarray | None:
         path = self.paths[index]
         try:
-            return decode_image(path, image_size=self.image_size)
+            return decode_image(
+                path, image_size=self.image_size, region_of=self.region_of
+            )
         except (OSError, ValueError) as error:
             if self.on_error == "raise":
                 raise
@@ -64,12 +74,21 @@ class FilePictures:
 
     def subset(self, indices) -> "FilePictures":
         """Return the pictures at `indices` alone."""
-        paths = [self.paths[i] for i in indices]
-        return FilePictures(paths, image_size=self.image_size, on_error=self.on_error)
+        return FilePictures(
+            [self.paths[i] for i in indices],
+            image_size=self.image_size,
+            on_error=self.on_error,
+            region_of=self.region_of,
+        )
 
-    def at_size(self, image_size: int) -> "FilePictures":
+    def at_size(self, image_size: int, region_of: int | None = None) -> "FilePictures":
         """Return the same pictures, decoded at another size."""
-        return FilePictures(self.paths, image_size=image_size, on_error=self.on_error)
+        return FilePictures(
+            self.paths,
+            image_size=image_size,
+            on_error=self.on_error,
+            region_of=region_of,
+        )
 
     def fingerprint(self) -> str:
         """Return a digest that changes when a file or its place in the order does.
@@ -77,7 +96,8 @@ class FilePictures:
         Of each file: path, size, and the times of its last change of contents and of
         its entry; the latter cannot be set back by copying or `touch`.
         """
-        digest = hashlib.sha256(f"files {DECODING} {self.image_size}".encode())
+        geometry = f"{self.image_size} {self.region_of or ''}".strip()
+        digest = hashlib.sha256(f"files {DECODING} {geometry}".encode())
         for path in self.paths:
             digest.update(f"{os.path.abspath(path)}\0{_facts(path)}\n".encode())
         return digest.hexdigest()

@@ -78,10 +78,16 @@ class Source:
         pictures = self.pictures.subset(indices)
         return dataclasses.replace(self, pictures=pictures, labels=labels)
 
-    def at_size(self, image_size: int) -> "Source":
+    def at_size(self, image_size: int, *, same_region: bool = False) -> "Source":
         """Return the source of the same pictures at another size.
 
         Files are decoded anew, so that a larger size shows more than it would enlarged.
+
+        Args:
+            image_size: Side in pixels.
+            same_region: Whether they show the part of each picture that they show now;
+                else the part that is shown at `image_size`: small pictures are cropped
+                less at larger sizes.
 
         Raises:
             TypeError: When the pictures come in one size alone.
@@ -94,7 +100,8 @@ class Source:
                 f"{type(self.pictures).__name__} of {self.image_size}x{self.image_size}"
                 " pixels."
             )
-        pictures = self.pictures.at_size(image_size)
+        region = self.image_size if same_region else None
+        pictures = self.pictures.at_size(image_size, region)
         return self.replace(pictures=pictures, image_size=image_size)
 
     def replace(self, **changes) -> "Source":

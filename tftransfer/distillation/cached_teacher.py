@@ -103,7 +103,7 @@ def _as_seen(source, distiller):
     own = sides == {source.image_size} or len(sides) != 1 or None in sides
     if own or not hasattr(source.pictures, "at_size"):
         return source
-    return source.at_size(*sides)
+    return source.at_size(*sides, same_region=True)
 
 
 def _stream(source, views: int | None):
