@@ -9,9 +9,9 @@ was fine-tuned on the same few: labels alone, activations (soft targets and atte
 and activations with Jacobians. All defaults of `fine_tune`, `train_plain` and
 `distill`, but for the teachers' labels, which are not smoothed: a smoothed teacher has
 less to tell (Mueller et al., 2019). All students train as many epochs and end on the
-weights of the last one; the test pictures are scored once per net. The weight of the Jacobian term was chosen with `--held-out`,
-which trains on 4 of every 5 of those training pictures and scores the others. A
-finished run is kept in the folder of runs, and a restart goes on behind it.
+weights of the last one; the test pictures are scored once per net and chose nothing.
+With `--held-out` 4 of every 5 of those training pictures train and the others are
+scored. A finished run is kept in the folder of runs, and a restart goes on behind it.
 """
 
 import argparse
