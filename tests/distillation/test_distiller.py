@@ -11,6 +11,7 @@ from tests.distillation.nets import conv_net
 from tests.distillation.nets import pictures
 from tftransfer.losses import AttentionTransferLoss
 from tftransfer.losses import ContrastiveRepresentationLoss
+from tftransfer.losses import HintLoss
 from tftransfer.losses import JacobianMatchingLoss
 from tftransfer.losses import RelationalLoss
 from tftransfer.losses import SoftTargetLoss
@@ -375,3 +376,19 @@ def test_weights_that_a_teacher_has_too_are_refused():
     distiller(student=student, teacher=teacher)
     with pytest.raises(ValueError, match="Expected a teacher"):
         tft.Distiller(student, [])
+
+
+def test_a_student_of_several_named_outputs_is_validated():
+    x = keras.Input((4,))
+    low = keras.layers.Dense(5, name="low")(x)
+    heads = {"kind": keras.layers.Dense(3, name="kind")(low), "low": low}
+    student = keras.Model(x, heads)
+    layers = [keras.layers.Dense(5, name="low"), keras.layers.Dense(3)]
+    teacher = keras.Sequential([keras.Input((4,)), *layers])
+    model = distiller(HintLoss([("low", "low")]), student=student, teacher=teacher)
+    loss = {"kind": CROSS_ENTROPY, "low": "mse"}
+    model.compile("sgd", loss, metrics={"kind": ["accuracy"]})
+    x = np.ones((6, 4), "float32")
+    y = {"kind": np.arange(6) % 3, "low": np.ones((6, 5))}
+    history = model.fit(x, y, validation_data=(x, y), verbose=0).history
+    assert {"hint_loss", "val_loss", "val_kind_accuracy"} <= set(history)

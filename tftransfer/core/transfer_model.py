@@ -173,7 +173,7 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     def compute_loss(
         self, x=None, y=None, y_pred=None, sample_weight=None, training=True
     ):
-        outputs = y_pred if isinstance(y_pred, dict) else {"prediction": y_pred}
+        outputs = y_pred if _of_training(y_pred) else {"prediction": y_pred}
         total = self._task_loss(y, outputs["prediction"], sample_weight)
         if training and self.task_weight is not None:
             total = ops.cast(self.task_weight, total.dtype) * total
@@ -216,7 +216,7 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
         return [value for value in self.losses if id(value) not in never]
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        training = isinstance(y_pred, dict)
+        training = _of_training(y_pred)
         prediction = y_pred["prediction"] if training else y_pred
         results = super().compute_metrics(x, y, prediction, sample_weight)
         if training:
@@ -246,6 +246,11 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         return cls(**{k: _deserialized(v, custom_objects) for k, v in config.items()})
+
+
+def _of_training(y_pred) -> bool:
+    """Tell what `forward_train` returns from a net's own dict of outputs."""
+    return isinstance(y_pred, dict) and "prediction" in y_pred
 
 
 def _deserialized(value, custom_objects):
