@@ -386,7 +386,8 @@ def test_a_student_of_several_named_outputs_is_validated():
     layers = [keras.layers.Dense(5, name="low"), keras.layers.Dense(3)]
     teacher = keras.Sequential([keras.Input((4,)), *layers])
     model = distiller(HintLoss([("low", "low")]), student=student, teacher=teacher)
-    model.compile("sgd", {"kind": CROSS_ENTROPY, "low": "mse"}, {"kind": ["accuracy"]})
+    loss = {"kind": CROSS_ENTROPY, "low": "mse"}
+    model.compile("sgd", loss, metrics={"kind": ["accuracy"]})
     x = np.ones((6, 4), "float32")
     y = {"kind": np.arange(6) % 3, "low": np.ones((6, 5))}
     history = model.fit(x, y, validation_data=(x, y), verbose=0).history

@@ -95,3 +95,13 @@ def test_an_average_with_a_share_of_zero_is_the_other():
     np.testing.assert_allclose(
         found - found.mean(-1, keepdims=True), expected, atol=1e-5
     )
+
+
+def test_of_a_layer_that_runs_several_times_the_last_output_counts():
+    inputs = keras.Input((4,))
+    again = keras.layers.Dense(4, name="again")
+    net = keras.Model(inputs, keras.layers.Dense(2)(again(again(again(inputs)))))
+    x = np.ones((2, 4), "float32")
+    expected = again(again(again(x)))
+    for model in (net, keras.Sequential([keras.Input((4,)), net])):
+        np.testing.assert_allclose(Taps(model, ["again"])(x)["again"], expected)

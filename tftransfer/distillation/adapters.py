@@ -52,8 +52,9 @@ class Adapters:
 
     def _try(self, name: str, loss, students: list, teachers: list) -> None:
         """Run the loss on shapes alone: what cannot fit is said before training."""
-        if loss.needs_gradient or None in [*students, *teachers]:
-            return
+        shapes = [*students, *teachers]
+        if loss.needs_gradient or any(s is None or None in s[1:] for s in shapes):
+            return  # known when data comes
 
         def compare(students, teachers):
             target = loss.teacher_values(teachers)

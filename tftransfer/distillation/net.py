@@ -61,7 +61,9 @@ class Net:
         size = wanted[1:3]
         if None in size or tuple(x.shape[1:3]) == size:
             return x
-        larger = size[0] > x.shape[1] or size[1] > x.shape[2]
+        # A size that is not known before the step runs is resized in any case.
+        known = None not in tuple(x.shape[1:3])
+        larger = known and (size[0] > x.shape[1] or size[1] > x.shape[2])
         kind = "bicubic" if larger else "bilinear"
         return ops.image.resize(ops.cast(x, "float32"), size, kind, antialias=True)
 

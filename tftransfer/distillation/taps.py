@@ -81,10 +81,11 @@ class Taps:
         wanted = self._paths = {
             layer: _alias(model, self.net, layer) for layer in self.layers
         }
+        # As the net runs: of a layer that runs several times the last output counts.
         known = {
             node.operation.name: node.outputs[0]
-            for nodes in net._nodes_by_depth.values()
-            for node in nodes
+            for depth in sorted(net._nodes_by_depth, reverse=True)
+            for node in net._nodes_by_depth[depth]
         }
         if not inference and set(wanted.values()) <= set(known):
             inputs, output = net._inputs_struct, net.output

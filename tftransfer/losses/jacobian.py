@@ -6,6 +6,7 @@ from keras import ops
 from tftransfer.core import register
 from tftransfer.losses.attention_transfer import attention_map
 from tftransfer.losses.distillation_loss import DistillationLoss
+from tftransfer.losses.pooling import check_known_size
 from tftransfer.losses.pooling import pool_to_smaller
 from tftransfer.losses.unit import unit_vectors
 
@@ -92,6 +93,7 @@ def _flat(feature):
     if len(feature.shape) == 2:
         return ops.cast(feature, "float32")
     maps = attention_map(feature)
+    check_known_size(maps)
     return ops.reshape(maps, (-1, maps.shape[1] * maps.shape[2]))
 
 

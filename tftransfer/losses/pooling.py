@@ -15,15 +15,30 @@ def pool_to_smaller(first, second) -> tuple:
     Returns:
         Both with the smaller height and the smaller width of the two.
 
+    Raises:
+        ValueError: When a height or width is not known before the step runs.
+
     Example:
         >>> a, b = pool_to_smaller(np.zeros((1, 6, 5)), np.zeros((1, 4, 5)))
         >>> a.shape == b.shape == (1, 4, 5)
         True
     """
+    check_known_size(first)
+    check_known_size(second)
     for axis in (1, 2):
         size = min(first.shape[axis], second.shape[axis])
         first, second = _pooled(first, axis, size), _pooled(second, axis, size)
     return first, second
+
+
+def check_known_size(maps) -> None:
+    """Raise ValueError unless maps (batch, height, width, ...) have a static size."""
+    if None in tuple(maps.shape)[1:3]:
+        raise ValueError(
+            "Expected maps of a height and width that are known before the step runs. "
+            f"Received: {tuple(maps.shape)}. Batch pictures of one size, and give them "
+            "a static shape where `tf.data` has lost it: `tf.ensure_shape`."
+        )
 
 
 def _pooled(x, axis: int, size: int):

@@ -113,7 +113,7 @@ def _geometry(embeddings) -> tuple:
             "Expected embeddings (batch, features) or maps. Received: "
             f"{tuple(embeddings.shape)}."
         )
-    width = math.prod(embeddings.shape[1:])
+    width = math.prod(ops.shape(embeddings)[1:])  # of maps of any size a tensor
     flat = ops.reshape(embeddings, (-1, width))
     gaps = flat[None, :, :] - flat[:, None, :]  # [j, i]: from row j to row i
     squared = ops.sum(ops.square(gaps), axis=-1)
