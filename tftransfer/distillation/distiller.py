@@ -110,7 +110,6 @@ class Distiller(TransferModel):
         self.student_preprocessing = student_preprocessing
         self.teacher_preprocessing = teacher_preprocessing
         self.across_replicas = across_replicas
-        self._check_apart()
         self._declare_terms()
         self._connect()
         self.finish_init()
@@ -129,18 +128,6 @@ class Distiller(TransferModel):
 
     def frozen_parts(self) -> tuple:
         return tuple(self.teachers)
-
-    def _check_apart(self) -> None:
-        """Raise where a weight would have to train and to stay as it is."""
-        teachers = {id(v) for part in self.teachers for v in part.variables}
-        shared = [v.path for v in self.student.trainable_variables if id(v) in teachers]
-        if shared:
-            raise ValueError(
-                "Expected a student whose trainable weights are not the teacher's. "
-                f"Received: {len(shared)} shared, such as '{shared[0]}'. Copy the "
-                "teacher (`keras.models.clone_model` and `set_weights`), or freeze the "
-                "layers that both share."
-            )
 
     def _declare_terms(self):
         task, weights = chosen_weights(
