@@ -27,9 +27,9 @@ import tftransfer as tft
 from tftransfer.distillation import match_class_prior
 
 SETTINGS = {
-    "teacher": {"epochs": 70, "batch": 256, "rate": 1e-3},
-    "plain": {"epochs": 40, "batch": 256, "rate": 1e-3},
-    "distilled": {"epochs": 80, "batch": 256, "rate": 3e-3},
+    "teacher": {"epochs": 120, "batch": 256, "rate": 1e-3},
+    "plain": {"epochs": 40, "batch": 512, "rate": 1e-3},
+    "distilled": {"epochs": 40, "batch": 512, "rate": 3e-3},
     "temperature": 20.0,
     "soft_weight": 0.9,
     "hard_weight": 0.1,
