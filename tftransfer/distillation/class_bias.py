@@ -38,7 +38,8 @@ def match_class_prior(
     Example:
         >>> import numpy as np
         >>> from tftransfer.distillation import match_class_prior
-        >>> match_class_prior(np.zeros((5, 2)), 1, 0.75).round(4).tolist()
+        >>> biases = match_class_prior(np.zeros((5, 2)), classes=1, priors=0.75)
+        >>> [round(float(bias), 4) for bias in biases]  # the logarithm of 3
         [0.0, 1.0986]
 
     References:
