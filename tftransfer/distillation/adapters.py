@@ -47,6 +47,12 @@ class Adapters:
     def _build(self, name: str, layers: list, shapes: list) -> None:
         for i, (layer, shape) in enumerate(zip(layers, shapes, strict=True)):
             if layer is not None:
+                if shape is None:
+                    raise ValueError(
+                        f"Expected nets of known output shapes for '{name}', a layer "
+                        "learned on them. Received a model without a graph. Connect "
+                        "it: `keras.Model(x, net(x))` with x an Input."
+                    )
                 layer.name = name if len(layers) == 1 else f"{name}_{i}"
                 layer.build(shape)
 

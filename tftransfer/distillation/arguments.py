@@ -53,16 +53,18 @@ def chosen_weights(losses, weights, task) -> tuple[float, list[float]]:
         task = 0.1 if soft else 1.0
     if weights is None:
         weights = [loss.default_weight for loss in losses]
-    if len(weights) != len(losses):
+    if not isinstance(weights, list | tuple) or len(weights) != len(losses):
         raise ValueError(
-            f"Expected {len(losses)} `loss_weights`, one per loss. Received: "
-            f"{list(weights)}."
+            f"Expected {len(losses)} `loss_weights`, one per loss. Received: {weights}."
         )
     return task, list(weights)
 
 
 def unique_names(losses) -> list[str]:
     """Return the losses' names; a repeated one gets "_2", "_3" behind.
+
+    Raises:
+        ValueError: When two names are equal all the same, or one means the task.
 
     Example:
         >>> unique_names([SoftTargetLoss(1.0), SoftTargetLoss(8.0)])
@@ -72,6 +74,11 @@ def unique_names(losses) -> list[str]:
     for loss in losses:
         before = sum(other.name == loss.name for other in losses[: len(names)])
         names.append(f"{loss.name}_{before + 1}" if before else loss.name)
+    if len(set(names)) < len(names) or {"task", "prediction"} & set(names):
+        raise ValueError(
+            "Expected losses of different names, none of them 'task' or 'prediction'. "
+            f"Received: {names}. Give each a `name` of its own."
+        )
     return names
 
 

@@ -206,6 +206,12 @@ class Distiller(TransferModel):
     def forward_train(self, x):
         if _is_form(x) and "teacher_outputs" in x:
             targets = x["teacher_outputs"]
+            if set(targets) != set(self._terms):
+                raise ValueError(
+                    f"Expected `teacher_outputs` for the losses {sorted(self._terms)}. "
+                    f"Received those for {sorted(targets)}: another `Distiller` made "
+                    "them. Compute them with this one."
+                )
         else:
             targets = self.teacher_outputs(x)
         x = x["student"] if _is_form(x) else x

@@ -33,6 +33,8 @@ class Net:
         if preprocessing is not None and not preprocessing.built:
             _build(preprocessing, self.taps.input_shape)
         self.gradients = gradients
+        if gradients:
+            _check_differentiable(self.taps, role)
 
     @property
     def model(self) -> keras.Model:
@@ -92,6 +94,20 @@ class Net:
             if self.kind is not None:
                 features = {**features, None: as_logits(output, self.kind)}
             return use(output, features, gradient)
+
+
+def _check_differentiable(taps: Taps, role: str) -> None:
+    """Raise unless a net takes one float tensor, so far as it is known."""
+    structure = getattr(taps.net, "input", None)
+    inputs = getattr(taps.net, "inputs", None) or []
+    single = not isinstance(structure, dict) and len(inputs) < 2
+    if not single or any("int" in tensor.dtype for tensor in inputs):
+        kinds = {tensor.name: tensor.dtype for tensor in inputs}
+        raise ValueError(
+            f"Expected a {role} of one input of floats, with respect to which there is "
+            f"a gradient. Received: '{taps.net.name}' of {kinds}. Leave out the losses "
+            "that match gradients."
+        )
 
 
 def _build(layer, shape: tuple | None) -> None:

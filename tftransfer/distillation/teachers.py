@@ -34,6 +34,11 @@ class Teachers:
         gradients = any(loss.needs_gradient for loss in terms.values())
         if not isinstance(preprocessing, list | tuple):
             preprocessing = [preprocessing] * len(models)
+        if len(preprocessing) != len(models):
+            raise ValueError(
+                f"Expected a `teacher_preprocessing` for each of {len(models)} "
+                f"teachers, None where there is none. Received: {len(preprocessing)}."
+            )
         self._nets = [
             Net(
                 model,
@@ -45,6 +50,18 @@ class Teachers:
             )
             for k, (model, before) in enumerate(zip(models, preprocessing, strict=True))
         ]
+        self._check_classes()
+
+    def _check_classes(self) -> None:
+        scores = [net.shapes[None] for net in self._nets]
+        classes = {shape[-1] for shape in scores if shape is not None}
+        if None in self._read.values() and len(classes) > 1:
+            raise ValueError(
+                "Expected teachers of the same classes, whose probabilities are "
+                f"averaged. Received scores of shape {scores}. Name the teacher that a "
+                "loss reads, `pairs=[(None, (1, None))]`, or map one's classes with "
+                "`tft.distillation.map_classes`."
+            )
 
     def _layers_of(self, k: int) -> list:
         layers = []
