@@ -96,7 +96,8 @@ def distill(
     options.check_backbone(student)
     pairs = _pairs(attention)
     out = out or pathlib.Path("runs") / f"{folder.resolve().name}-distilled"
-    rate = learning_rate or (1e-3 if weights == "none" else 3e-4)
+    if learning_rate is None:
+        learning_rate = 1e-3 if weights == "none" else 3e-4
     load_tensorflow()
     from tftransfer.cli.distill_output import write_run
     from tftransfer.cli.distill_run import DistillRun
@@ -119,7 +120,7 @@ def distill(
         },
         schedule={
             "epochs": epochs,
-            "learning_rate": rate,
+            "learning_rate": learning_rate,
             "augment": augment,
             "patience": patience,
         },

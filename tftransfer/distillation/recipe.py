@@ -59,6 +59,7 @@ def distill(
             the teacher alone teaches (`student_loss_weight` is 0 then), and in place
             of the accuracy the agreement with its answers is measured.
         validation: The same, for choosing the best epoch; no labels of a test set.
+            Beside training pictures without labels its own are left aside.
         losses: As in `Distiller`. Defaults to `[SoftTargetLoss(4.0)]`.
         loss_weights: As in `Distiller`.
         student_loss_weight: As in `Distiller`.
@@ -125,6 +126,11 @@ def distill(
     labelled = has_labels(train)
     if not labelled:
         student_loss_weight = student_loss_weight or 0.0
+    elif validation is not None and not has_labels(validation):
+        raise ValueError(
+            "Expected labelled pictures to validate on, as those to train on are. "
+            "Received: pictures alone. Give `(pictures, labels)`, or leave them out."
+        )
     with student.distribute_strategy.scope():
         distiller = Distiller(
             student,
@@ -134,10 +140,9 @@ def distill(
             student_loss_weight=student_loss_weight,
             **distiller_options,
         )
-    train, validation = (
-        data if data is None or has_labels(data) else answered(distiller, data)
-        for data in (train, validation)
-    )
+    if not labelled:
+        train = answered(distiller, train)
+        validation = None if validation is None else answered(distiller, validation)
     return run(
         "distill",
         distiller,
@@ -227,4 +232,18 @@ def _settings(distiller: Distiller) -> dict:
         "task weight": float(distiller.task_weight),
         "weights": {k: float(v) for k, v in distiller.term_weights.items()},
         "teacher": [weights_digest(teacher)[:12] for teacher in distiller.teachers],
+        "options": keras.tree.map_structure(
+            keras.saving.serialize_keras_object,
+            {
+                name: getattr(distiller, name)
+                for name in (
+                    "teacher_weights",
+                    "student_output",
+                    "teacher_output",
+                    "student_preprocessing",
+                    "teacher_preprocessing",
+                    "across_replicas",
+                )
+            },
+        ),
     }

@@ -24,7 +24,7 @@ def answered(distiller: Distiller, dataset: tf.data.Dataset) -> tf.data.Dataset:
 
     Args:
         distiller: Whose teachers are asked; of several the probabilities are averaged.
-        dataset: Batches of pictures alone.
+        dataset: Batches of pictures, whose labels, if any, are left aside.
     """
     return _labelled(distiller.teacher_answers, dataset)
 
@@ -38,7 +38,7 @@ def _labelled(answer, dataset: tf.data.Dataset) -> tf.data.Dataset:
     answer = tf.function(answer, reduce_retracing=True)
     source = getattr(dataset, "source", None)
     if source is None:
-        return dataset.map(lambda x: (x, answer(x)))
+        return dataset.map(lambda x, *_: (x, answer(x)))
     labels = np.zeros(len(source), "int32")
     for start in range(0, len(source), _BATCH):
         rows = np.arange(start, min(start + _BATCH, len(source)))

@@ -54,7 +54,10 @@ class AttentionTransferLoss(DistillationLoss):
         super().__init__(pairs or [(None, None)], name=name, **kwargs)
 
     def teacher_values(self, features, gradient=None):
-        return [attention_map(feature) for feature in features]
+        return [_of_layer(feature) for feature in features]
+
+    def student_values(self, features, target, gradient=None):
+        return [_of_layer(feature) for feature in features]
 
     def call(self, y_true, y_pred):
         teachers = y_true if isinstance(y_true, list | tuple) else [y_true]
@@ -75,16 +78,20 @@ def attention_map(features):
     Raises:
         ValueError: When `features` is no map.
     """
-    features = ops.cast(features, "float32")
     if len(features.shape) == 3:
-        return features
+        return ops.cast(features, "float32")
+    return _of_layer(features)
+
+
+def _of_layer(features):
+    """Return a layer's attention; of three axes it is no map, but a row of tokens."""
     if len(features.shape) != 4:
         raise ValueError(
             "Expected maps (batch, height, width, channels), whose attention is a "
             f"place in the picture. Received: {tuple(features.shape)}. Name a layer "
-            "below the pooling."
+            "below the pooling; reshape a row of tokens to a map."
         )
-    return ops.mean(ops.square(features), axis=-1)
+    return ops.mean(ops.square(ops.cast(features, "float32")), axis=-1)
 
 
 def _distance(teacher, student):

@@ -82,7 +82,7 @@ def measure_nets(
             parameters=model.deployed.count_params(),
             file_bytes=file_bytes(model.deployed),
             seconds=times[name],
-            image_size=model.deployed.input_shape[1],
+            image_size=model.deployed.input_shape[1] or model.backbone.image_size,
         )
         for name, model in models.items()
     }

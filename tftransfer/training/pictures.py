@@ -2,14 +2,20 @@
 
 import os
 
-from tftransfer.core import check_one_of
 from tftransfer.data import augmentation
 
 
 def check_cache(cache) -> None:
-    """Raise unless `cache` is "auto", True, False or a path."""
-    if not isinstance(cache, os.PathLike) and os.sep not in str(cache):
-        check_one_of("cache", cache, ["auto", True, False])
+    """Raise unless `cache` is "auto", True, False or a path.
+
+    A name without a separator is taken for a mistyped "auto", unless it is there.
+    """
+    known = isinstance(cache, bool | os.PathLike) or cache == "auto"
+    if not known and os.sep not in str(cache) and not os.path.isdir(str(cache)):
+        raise ValueError(
+            "Expected `cache` of 'auto', True, False or a folder. Received: "
+            f"{cache!r}. A folder that is to be made: './{cache}'."
+        )
 
 
 def augmented(train, preset: str):
