@@ -20,6 +20,7 @@ from keras import ops
 import tftransfer as tft
 from tests.common.instances import ROWS
 from tftransfer.distribute.cluster import cluster
+from tftransfer.losses import ClassificationLoss
 
 FOLDER = pathlib.Path(sys.argv[2])
 INDEX = (cluster() or {"task": {"index": 0}})["task"]["index"]
@@ -57,7 +58,11 @@ def methods() -> None:
         arrays[f"{name} predictions"] = model.predict(plain, verbose=0)
         for number, value in enumerate(arrays_of(model)):
             arrays[f"{name} {number}"] = value
-    weighted = tft.data.as_dataset((x, y), image_size=32, batch_size=5)
+    keras.utils.set_random_seed(0)
+    model = ROWS["Classifier"].build()
+    model.compile(keras.optimizers.SGD(0.05), ClassificationLoss(3))
+    pictures_and_labels = ROWS["Classifier"].data()
+    weighted = tft.data.as_dataset(pictures_and_labels, image_size=32, batch_size=5)
     model.fit(weighted, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, verbose=0)
     for number, value in enumerate(arrays_of(model)):
         arrays[f"class weights {number}"] = value
