@@ -33,6 +33,8 @@ class Row:
             update of one device.
         frozen: Names of parts that no term reaches and no step changes.
         tensorflow_only: Whether it needs TensorFlow.
+        in_jobs: Whether it is also run by several processes, where a row takes seconds:
+            one of each class is.
         bad: {what: builder that must raise ValueError or TypeError}.
     """
 
@@ -44,6 +46,7 @@ class Row:
     per_sample: bool = True
     frozen: tuple[str, ...] = ()
     tensorflow_only: bool = False
+    in_jobs: bool = True
     bad: dict[str, Callable] = dataclasses.field(default_factory=dict)
 
 
@@ -177,6 +180,7 @@ ROWS = {
             lambda: [SoftTargetLoss(), AttentionTransferLoss([("low", "high")])],
             ["soft_target", "attention_transfer"],
         ),
+        in_jobs=False,
         bad={
             "no such layer": lambda: _distiller(
                 [AttentionTransferLoss([("lwo", "high")])]
@@ -231,6 +235,7 @@ ROWS = {
             ["soft_target", "jacobian"],
         ),
         tensorflow_only=True,
+        in_jobs=False,
     ),
     "SelfDistiller": Row(
         build=_self_taught,
