@@ -1,4 +1,7 @@
-"""What a run used: versions, platform and devices, for reports and model cards."""
+"""What a run used: versions, platform and devices, for reports and model cards.
+
+TensorFlow only.
+"""
 
 import importlib.metadata
 import os
