@@ -45,6 +45,7 @@ _SUBPACKAGES = (
     "distillation",
     "distribute",
     "domain",
+    "face",
     "features",
     "finetune",
     "losses",

@@ -111,7 +111,7 @@ def decode_bytes(
             if image_size is not None:
                 short = round(image_size * 256 / 224)
                 image.draft("RGB", (short, short))
-            rgb = _upright_rgb(image)
+            rgb = upright_rgb(image)
     except Exception as error:
         raise UnreadablePicture(name, _reason(error, contents)) from error
     if image_size is None:
@@ -165,7 +165,8 @@ def load_images(paths, *, image_size: int) -> np.ndarray:
     return np.stack([decode_image(path, image_size=image_size) for path in paths])
 
 
-def _upright_rgb(image: Image.Image) -> Image.Image:
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """Return a picture of any mode as RGB, turned as its EXIF orientation says."""
     turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION))
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
         pixels = np.asarray(image).astype("uint32")
