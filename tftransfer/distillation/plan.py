@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tftransfer.core import check_range
+from tftransfer.training.epochs import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,8 +36,9 @@ class DistillPlan:
         """Say the plan in two lines for a person; `name` is the function's."""
         return (
             f"{name}: {self.pictures} training pictures, {self.steps} steps an epoch.\n"
-            f"  {self.epochs} epochs, one-cycle rate up to {self.rate:.1e}, weight "
-            f"decay {self.weight_decay:g}, label smoothing {self.smoothing:g}, "
+            f"  {counted(self.epochs, 'epoch')}, one-cycle rate up to "
+            f"{self.rate:.1e}, weight decay {self.weight_decay:g}, label "
+            f"smoothing {self.smoothing:g}, "
             f"augmentation '{self.augment}'."
         )
 
