@@ -6,8 +6,18 @@ Names load on first use: galleries, alignment and scores never import TensorFlow
 from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
+    "Candidate": "tftransfer.face.results",
+    "Enrolment": "tftransfer.face.results",
     "Face": "tftransfer.face.found",
+    "FaceRecognizer": "tftransfer.face.recognizer",
+    "Identification": "tftransfer.face.results",
+    "NoFaceError": "tftransfer.face.results",
+    "PictureResult": "tftransfer.face.results",
+    "Verification": "tftransfer.face.results",
     "as_photograph": "tftransfer.face.photographs",
+    "draw": "tftransfer.face.drawing",
+    "people_of": "tftransfer.face.people",
+    "video_frames": "tftransfer.face.video",
 }
 
 __all__ = [*_PUBLIC]

@@ -1,18 +1,15 @@
 """FaceRecognizer: enroll people, verify pairs, identify faces."""
 
 import os
-import pathlib
 from collections.abc import Iterable
 from collections.abc import Iterator
 
 import numpy as np
 
 from tftransfer.core.validation import nearest
-from tftransfer.data.decode import SUFFIXES
-from tftransfer.data.listing import check_folder
-from tftransfer.data.listing import class_folders
-from tftransfer.data.listing import picture_files
 from tftransfer.face.gallery import Gallery
+from tftransfer.face.people import people_of
+from tftransfer.face.people import pictures_of
 from tftransfer.face.photographs import as_photograph
 from tftransfer.face.reading import Seen
 from tftransfer.face.reading import read_faces
@@ -206,8 +203,10 @@ class FaceRecognizer:
             A `PictureResult` per picture, in order; with `error` set where one cannot
             be read.
         """
-        self.threshold  # noqa: B018  before the first picture rather than after it
-        for seen in self._read(_of_folder(pictures)):
+        self.threshold  # noqa: B018  now rather than after the first picture
+        if isinstance(pictures, str | os.PathLike):
+            pictures = pictures_of(pictures)
+        for seen in self._read(pictures):
             found = self._identified(seen.faces, seen.embeddings, k)
             yield PictureResult(seen.picture, tuple(found), seen.error)
 
@@ -245,39 +244,8 @@ class FaceRecognizer:
         return [float(value) for value in found]
 
 
-def people_of(folder: str | os.PathLike) -> dict[str, list[str]]:
-    """Return {name: paths} of a folder with one sub-folder of pictures per person.
-
-    Raises:
-        FileNotFoundError: When there is no such folder.
-        NotADirectoryError: When it is a file.
-        ValueError: When it has no sub-folders.
-    """
-    folder = pathlib.Path(folder)
-    check_folder(folder)
-    names = class_folders(folder)
-    if not names:
-        raise ValueError(
-            f"Expected one sub-folder of pictures per person in '{folder}'. Received: "
-            f"none. Put each person's pictures ({', '.join(SUFFIXES[:3])}, ...) into a "
-            "folder with the person's name."
-        )
-    return {name: picture_files(folder / name) for name in names}
-
-
 def _listed(pictures) -> list:
     return list(pictures) if isinstance(pictures, list | tuple) else [pictures]
-
-
-def _of_folder(pictures):
-    if not isinstance(pictures, str | os.PathLike):
-        return pictures
-    folder = pathlib.Path(pictures)
-    check_folder(folder)
-    files = picture_files(folder)
-    if not files:
-        raise ValueError(f"Expected pictures in '{folder}'. Received: none.")
-    return files
 
 
 def _as_embedder(embedder):
