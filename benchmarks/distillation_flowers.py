@@ -53,8 +53,8 @@ TEACHINGS = {
 }
 PLAN = {
     60: ["soft targets", "activations"],
-    20: ["activations", "activations and Jacobians"],
-    5: ["activations", "activations and Jacobians"],
+    20: list(TEACHINGS),
+    5: list(TEACHINGS),
 }
 
 

@@ -42,7 +42,8 @@ class Plan:
         )
         return "\n".join(
             [
-                f"fine_tune: {self.pictures} training pictures, {self.steps} steps an "
+                f"fine_tune: {self.pictures} training pictures, "
+                f"{counted(self.steps, 'step')} an "
                 "epoch.",
                 f"  1. head alone: {counted(self.head_epochs, 'epoch')}, one-cycle "
                 f"rate up to {self.head_rate:.1e}, backbone frozen.",
