@@ -3,10 +3,13 @@
 import os
 import pathlib
 
+import numpy as np
+
 from tftransfer.data.decode import SUFFIXES
 from tftransfer.data.listing import check_folder
 from tftransfer.data.listing import class_folders
 from tftransfer.data.listing import picture_files
+from tftransfer.face.reading import read_faces
 
 
 def people_of(folder: str | os.PathLike) -> dict[str, list[str]]:
@@ -43,3 +46,34 @@ def pictures_of(folder: str | os.PathLike) -> list[str]:
     if not files:
         raise ValueError(f"Expected pictures in '{folder}'. Received: none.")
     return files
+
+
+def embeddings_of_people(
+    folder: str | os.PathLike, detector, embedder
+) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Return the embedding of each picture's largest face, and whose it is.
+
+    Args:
+        folder: One folder of pictures per person.
+        detector: Finds faces: `detect_batch(photographs)`.
+        embedder: An `Embedder`.
+
+    Returns:
+        float32 (n, dimension), names (n,), and {path: reason} of pictures without.
+
+    Raises:
+        ValueError: When no picture shows a face.
+    """
+    people = people_of(folder)
+    paths = [path for pictures in people.values() for path in pictures]
+    names = [name for name, pictures in people.items() for _ in pictures]
+    embeddings, labels, left_out = [], [], {}
+    for name, seen in zip(names, read_faces(paths, detector, embedder, largest=True)):
+        if seen.faces:
+            embeddings.append(seen.embeddings)
+            labels.append(name)
+        else:
+            left_out[seen.picture] = seen.error or "no face was found"
+    if not embeddings:
+        raise ValueError(f"Expected faces in '{folder}'. Received: none was found.")
+    return np.concatenate(embeddings), np.array(labels, object), left_out

@@ -52,9 +52,29 @@ def read_faces(
     Yields:
         A `Seen` per picture.
     """
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "photographs") as pool:
-        for names, photographs in _chunks(pictures, pool):
-            yield from _seen(names, photographs, detector, embedder, largest)
+    for names, photographs in _chunks(pictures):
+        yield from _seen(names, photographs, detector, embedder, largest)
+
+
+def found_faces(
+    pictures: Iterable, detector
+) -> Iterator[tuple[str, np.ndarray | None, list[Face], str | None]]:
+    """Find the faces of pictures, in order and as many at a time as `read_faces`.
+
+    Args:
+        pictures: Of the forms of `as_photograph`.
+        detector: Finds faces: `detect_batch(photographs)`.
+
+    Yields:
+        (name, photograph or None, faces, the largest first, error or None).
+    """
+    for names, photographs in _chunks(pictures):
+        faces = _detected(photographs, detector)
+        for name, photograph, found in zip(names, photographs, faces):
+            if isinstance(photograph, str):
+                yield name, None, [], photograph
+            else:
+                yield name, photograph, found, None
 
 
 def name_of(picture, place: int) -> str:
@@ -63,9 +83,10 @@ def name_of(picture, place: int) -> str:
     return os.fspath(picture) if known else f"picture {place}"
 
 
-def _chunks(pictures: Iterable, pool) -> Iterator[tuple[list, list]]:
+def _chunks(pictures: Iterable) -> Iterator[tuple[list, list]]:
+    """Yield names and photographs, or why there is none, of a few pictures."""
     names, held, pixels = [], [], 0
-    for name, photograph in _opened_in_order(pictures, pool):
+    for name, photograph in _opened_in_order(pictures):
         size = 0 if isinstance(photograph, str) else photograph[..., 0].size
         if held and (len(held) == _PICTURES or pixels + size > _PIXELS):
             yield names, held
@@ -77,11 +98,12 @@ def _chunks(pictures: Iterable, pool) -> Iterator[tuple[list, list]]:
         yield names, held
 
 
-def _opened_in_order(pictures: Iterable, pool) -> Iterator[tuple]:
+def _opened_in_order(pictures: Iterable) -> Iterator[tuple]:
     named = ((name_of(p, place), p) for place, p in enumerate(pictures))
-    while few := list(itertools.islice(named, _AHEAD)):
-        opened = pool.map(_opened, [picture for _, picture in few])
-        yield from zip([name for name, _ in few], opened, strict=True)
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "photographs") as pool:
+        while few := list(itertools.islice(named, _AHEAD)):
+            opened = pool.map(_opened, [picture for _, picture in few])
+            yield from zip([name for name, _ in few], opened, strict=True)
 
 
 def _opened(picture) -> np.ndarray | str:
@@ -93,24 +115,27 @@ def _opened(picture) -> np.ndarray | str:
 
 
 def _seen(names, photographs, detector, embedder, largest) -> Iterator[Seen]:
-    fine = [p for p in photographs if not isinstance(p, str)]
-    found = iter([_by_size(faces) for faces in detector.detect_batch(fine)])
-    faces = [None if isinstance(p, str) else next(found) for p in photographs]
+    faces = _detected(photographs, detector)
+    chosen = [found[: 1 if largest else None] for found in faces]
     crops = [
         embedder.prepare(photograph, face)
-        for photograph, all_of_it in zip(photographs, faces)
-        for face in (all_of_it or [])[: 1 if largest else None]
+        for photograph, found in zip(photographs, chosen)
+        for face in found
     ]
     shape = (0, embedder.size, embedder.size, 3)
     embeddings = embedder.embed(np.stack(crops) if crops else np.zeros(shape, "uint8"))
     start = 0
-    for name, photograph, all_of_it in zip(names, photographs, faces):
-        if isinstance(photograph, str):
-            yield Seen(name, [], embeddings[:0], photograph)
-            continue
-        stop = start + min(len(all_of_it), 1 if largest else len(all_of_it))
-        yield Seen(name, all_of_it, embeddings[start:stop])
-        start = stop
+    for name, photograph, found, own in zip(names, photographs, faces, chosen):
+        error = photograph if isinstance(photograph, str) else None
+        yield Seen(name, found, embeddings[start : start + len(own)], error)
+        start += len(own)
+
+
+def _detected(photographs, detector) -> list[list[Face]]:
+    """Return the faces of each, the largest first; none of what is no picture."""
+    fine = [p for p in photographs if not isinstance(p, str)]
+    found = iter(detector.detect_batch(fine) if fine else [])
+    return [[] if isinstance(p, str) else _by_size(next(found)) for p in photographs]
 
 
 def _by_size(faces: list[Face]) -> list[Face]:

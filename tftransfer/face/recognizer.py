@@ -6,13 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tftransfer.core.validation import nearest
+from tftransfer.face.calibration import FaceCalibration
+from tftransfer.face.calibration import calibrated
 from tftransfer.face.gallery import Gallery
+from tftransfer.face.people import embeddings_of_people
 from tftransfer.face.people import people_of
 from tftransfer.face.people import pictures_of
 from tftransfer.face.photographs import as_photograph
 from tftransfer.face.reading import Seen
 from tftransfer.face.reading import read_faces
+from tftransfer.face.recognizer_folder import InFolder
+from tftransfer.face.recognizer_folder import as_embedder
 from tftransfer.face.results import Candidate
 from tftransfer.face.results import Enrolment
 from tftransfer.face.results import Identification
@@ -21,7 +25,7 @@ from tftransfer.face.results import PictureResult
 from tftransfer.face.results import Verification
 
 
-class FaceRecognizer:
+class FaceRecognizer(InFolder):
     """Detects, aligns and embeds faces, and looks them up among enrolled people.
 
     Two faces count as one person when the cosine of their embeddings is at the
@@ -34,6 +38,9 @@ class FaceRecognizer:
         gallery: The enrolled people, a `Gallery`. None: a new one in memory.
         threshold: Cosine similarity in [-1, 1]. None: the calibration's.
         calibration: What `calibrate` returned: threshold, and probabilities.
+
+    Attributes:
+        folder: Where it lives, with `create` and `open`; else None.
 
     Raises:
         ValueError: When the gallery was made with another embedder.
@@ -52,13 +59,13 @@ class FaceRecognizer:
     def __init__(
         self, detector, embedder, gallery=None, *, threshold=None, calibration=None
     ):
-        self.detector, self.embedder = detector, _as_embedder(embedder)
+        self.detector, self.embedder = detector, as_embedder(embedder)
         if gallery is None:
             facts = self.embedder.dimension, self.embedder.fingerprint
             gallery = Gallery(*facts)
-        gallery.check_embedder(self.embedder.dimension, self.embedder.fingerprint)
+        _check_same_embedder(gallery, self.embedder)
         self.gallery, self.calibration = gallery, calibration
-        self._threshold = threshold
+        self._threshold, self.folder = threshold, None
 
     @property
     def threshold(self) -> float:
@@ -135,12 +142,49 @@ class FaceRecognizer:
         Raises:
             KeyError: When there is no such person.
         """
-        if name not in self.gallery.names:
-            raise KeyError(
-                f"Expected an enrolled person. Received: '{name}'. "
-                + nearest(name, self.gallery.names)
-            )
         self.gallery.remove(name)
+
+    def calibrate(
+        self,
+        people: str | os.PathLike | None = None,
+        *,
+        far: float = 0.001,
+        seed: int = 0,
+    ) -> FaceCalibration:
+        """Find the threshold for a false-accept rate, and how sure similarities are.
+
+        All pairs of pictures are compared. Use people like those to come, and others
+        than those that you score with. `save_settings` keeps the result.
+
+        Args:
+            people: A folder with one sub-folder of pictures per person. None: the
+                enrolled people, of whom some need two pictures or more.
+            far: Share of pairs of different people that may pass as one, in (0, 1).
+            seed: Of the choice among pairs, where there are millions.
+
+        Returns:
+            A `FaceCalibration`, which this recognizer has from now on; printed, `at`
+            says how well the rate is known.
+
+        Raises:
+            ValueError: When there are too few pairs for this `far`, or none of a kind.
+        """
+        if people is None:
+            embeddings, labels = self._enrolled()
+        else:
+            embeddings, labels, _ = embeddings_of_people(
+                people, self.detector, self.embedder
+            )
+        self.calibration = calibrated(embeddings, labels, far=far, seed=seed)
+        self._threshold = None
+        return self.calibration
+
+    def _enrolled(self) -> tuple[np.ndarray, np.ndarray]:
+        names = self.gallery.names
+        rows = [self.gallery.embeddings(name) for name in names]
+        labels = np.repeat(np.arange(len(names)), [len(row) for row in rows])
+        empty = np.empty((0, self.gallery.dimension), "float32")
+        return np.concatenate([empty, *rows]), labels
 
     def verify(self, first, second) -> Verification:
         """Compare the largest faces of two pictures.
@@ -248,9 +292,11 @@ def _listed(pictures) -> list:
     return list(pictures) if isinstance(pictures, list | tuple) else [pictures]
 
 
-def _as_embedder(embedder):
-    if hasattr(embedder, "embed"):
-        return embedder
-    from tftransfer.face.embedder import Embedder
-
-    return Embedder.from_model(embedder)
+def _check_same_embedder(gallery, embedder) -> None:
+    expected = embedder.dimension, embedder.fingerprint
+    received = gallery.dimension, gallery.fingerprint
+    if expected != received:
+        raise ValueError(
+            f"Expected a gallery of this embedder, (dimension, fingerprint) "
+            f"{expected}. Received: one of {received}. Enroll its people anew from their pictures."
+        )
