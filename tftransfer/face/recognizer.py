@@ -298,5 +298,6 @@ def _check_same_embedder(gallery, embedder) -> None:
     if expected != received:
         raise ValueError(
             f"Expected a gallery of this embedder, (dimension, fingerprint) "
-            f"{expected}. Received: one of {received}. Enroll its people anew from their pictures."
+            f"{expected}. Received: one of {received}. Enroll its people anew from "
+            "their pictures."
         )
