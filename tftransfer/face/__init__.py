@@ -9,6 +9,8 @@ _PUBLIC = {
     "Candidate": "tftransfer.face.results",
     "Enrolment": "tftransfer.face.results",
     "Face": "tftransfer.face.found",
+    "FaceCalibration": "tftransfer.face.calibration",
+    "FaceEvaluation": "tftransfer.face.evaluation",
     "FaceRecognizer": "tftransfer.face.recognizer",
     "Identification": "tftransfer.face.results",
     "NoFaceError": "tftransfer.face.results",
@@ -16,6 +18,7 @@ _PUBLIC = {
     "Verification": "tftransfer.face.results",
     "as_photograph": "tftransfer.face.photographs",
     "draw": "tftransfer.face.drawing",
+    "evaluate_people": "tftransfer.face.evaluation",
     "people_of": "tftransfer.face.people",
     "video_frames": "tftransfer.face.video",
 }

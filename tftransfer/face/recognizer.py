@@ -140,7 +140,7 @@ class FaceRecognizer(InFolder):
         """Delete a person from the gallery and, where it is a folder, from the disk.
 
         Raises:
-            KeyError: When there is no such person.
+            ValueError: When there is no such person.
         """
         self.gallery.remove(name)
 
