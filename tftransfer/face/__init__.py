@@ -6,7 +6,10 @@ Names load on first use: galleries, alignment and scores never import TensorFlow
 from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
+    "DamagedGallery": "tftransfer.face.gallery_errors",
     "Face": "tftransfer.face.found",
+    "Gallery": "tftransfer.face.gallery",
+    "GalleryLocked": "tftransfer.face.gallery_errors",
     "as_photograph": "tftransfer.face.photographs",
 }
 
