@@ -52,8 +52,8 @@ class Gallery:
         >>> gallery.add("Ada", [[1, 0], [0.8, 0.6]])
         >>> gallery.add("Bob", [0, 1])
         >>> similarities, names = gallery.search([[3, 4]], k=2)
-        >>> names.tolist(), similarities.round(2).tolist()
-        ([['Ada', 'Bob']], [[0.96..., 0.80...]])
+        >>> names.tolist(), np.round(similarities, 2)
+        ([['Ada', 'Bob']], array([[0.96, 0.8 ]], dtype=float32))
     """
 
     def __init__(self, dimension: int, fingerprint: str = "", *, index: str = "auto"):
@@ -231,8 +231,7 @@ class Gallery:
                 self._rows.append(enrolled)
                 self._changes += 1
             else:
-                self._folder.append([enrolled])
-                self._follow()
+                self._change_folder(self._folder.append, [enrolled])
 
     def remove(self, *names: str) -> None:
         """Remove people with all their embeddings, from memory and from the disk.
@@ -255,8 +254,7 @@ class Gallery:
                 self._changes += 1
             else:
                 holding = set().union(*(self._rows.keys_of(name) for name in names))
-                self._folder.remove(names, holding)
-                self._follow()
+                self._change_folder(self._folder.remove, names, holding)
 
     def search(self, embeddings, k: int = 1) -> tuple[np.ndarray, np.ndarray]:
         """Find the people most similar to each probe.
@@ -339,6 +337,12 @@ class Gallery:
         if self.read_only:
             self.refresh()
         return self._rows
+
+    def _change_folder(self, change, *arguments) -> None:
+        try:
+            change(*arguments)
+        finally:
+            self._follow()  # an error may come after the change
 
     def _follow(self) -> None:
         """Bring memory from the segments read last to those of the manifest."""

@@ -21,6 +21,7 @@ from tftransfer.face.gallery_errors import DamagedGallery
 from tftransfer.face.gallery_manifest import MANIFEST
 from tftransfer.face.gallery_manifest import Manifest
 from tftransfer.face.gallery_manifest import read_manifest
+from tftransfer.face.gallery_manifest import sync_folder
 from tftransfer.face.gallery_manifest import write_manifest
 from tftransfer.face.gallery_segment import Enrolled
 from tftransfer.face.gallery_segment import Segment
@@ -59,6 +60,7 @@ class GalleryFolder:
         self.cipher = cipher_of(key)
         if not read_only:
             self.path.mkdir(parents=True, exist_ok=True)
+            sync_folder(self.path.parent)
             self._lock = locked(self.path / "lock")
         try:
             if new and not (self.path / MANIFEST).exists():
@@ -66,7 +68,8 @@ class GalleryFolder:
             self.reread()
             check_access(self.path, self.manifest, dimension, fingerprint, self.cipher)
             if not read_only:
-                self._clean()
+                self._sweep()
+                self._cut_tails()
         except BaseException:
             self.close()
             raise
@@ -79,13 +82,15 @@ class GalleryFolder:
         if self.path.is_dir():
             yield from (p for p in self.path.iterdir() if _OURS.fullmatch(p.name))
 
-    def _clean(self) -> None:
-        """Remove what writers that were killed left behind."""
+    def _sweep(self) -> None:
+        """Remove files that do not count: replaced ones, and of killed writers."""
         counted = self.manifest.files
         for path in list(self._segment_files()):
             if path.name not in counted:
                 shred(path)
         (self.path / f"{MANIFEST}.part").unlink(missing_ok=True)
+
+    def _cut_tails(self) -> None:
         for segment in self.manifest.segments:
             cut_tail(self.path, segment, self.manifest.dimension)
 
@@ -138,19 +143,16 @@ class GalleryFolder:
 
     def remove(self, names: set[str], holding: set[str]) -> None:
         """Rewrite the segments `holding` people without `names`; zero the old files."""
-        segments, number, old = [], self.manifest.next_segment, []
+        segments, number = [], self.manifest.next_segment
         for segment in self.manifest.segments:
             if segment.name not in holding:
                 segments.append(segment)
                 continue
             kept = _without(self.read(segment), names)
-            old += segment.files(self.path)
             if kept.names:
                 segments.append(self._append(Segment(f"{number:06d}"), kept))
                 number += 1
         self._commit(segments, number)
-        for path in old:
-            shred(path)
 
     def _commit(self, segments: list[Segment], number: int) -> None:
         manifest = dataclasses.replace(
@@ -159,8 +161,11 @@ class GalleryFolder:
             next_segment=number,
             segments=tuple(segments),
         )
-        write_manifest(self.path, manifest)
-        self.reread()
+        try:
+            write_manifest(self.path, manifest)
+        finally:
+            self.reread()  # an error may come after the change
+        self._sweep()
 
     def close(self) -> None:
         """Let go of the lock."""

@@ -98,8 +98,12 @@ class _Best:
 def _by_numpy(queries, rows, persons, best: _Best) -> None:
     for span in _spans(len(rows), best):
         products = queries @ rows[span].T
-        query, row = np.nonzero(products >= best.similarities[:, -1:])
-        best.offer(query, persons[span][row], products[query, row])
+        least = best.similarities[:, -1:]
+        if np.isneginf(least).any():
+            least = np.maximum(least, _kth_person(products, persons[span], best))
+        found = np.flatnonzero(products >= least)
+        query, row = np.divmod(found, products.shape[1])
+        best.offer(query, persons[span][row], products.ravel()[found])
 
 
 def _spans(rows: int, best: _Best) -> Iterator[slice]:
@@ -110,10 +114,19 @@ def _spans(rows: int, best: _Best) -> Iterator[slice]:
     """
     start = 0
     while start < rows:
-        stop = min(rows, start + max(256, best.seen))
+        stop = min(rows, start + max(1024, best.seen))
         yield slice(start, stop)
         best.seen += stop - start
         start = stop
+
+
+def _kth_person(products, persons, best: _Best) -> np.ndarray:
+    """Return what k people reach by their first picture: less cannot be needed."""
+    k = best.people.shape[1]
+    first = np.unique(persons, return_index=True)[1]
+    if len(first) < k:
+        return np.full((len(products), 1), -np.inf, np.float32)
+    return np.partition(products[:, first], -k, axis=1)[:, [-k]]
 
 
 def _by_faiss(queries, rows, persons, best: _Best) -> None:
