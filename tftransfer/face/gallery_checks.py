@@ -35,12 +35,20 @@ def checked_name(name: str) -> str:
             "`str(name)`."
         )
     name = unicodedata.normalize("NFC", str(name))
-    if not name.strip() or any("\ud800" <= letter <= "\udfff" for letter in name):
+    if not name.strip() or not _is_utf8(name):
         raise ValueError(
             "Expected a name of one or more characters, none a lone surrogate. "
             f"Received: {name!r}."
         )
     return name
+
+
+def _is_utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def unit_rows(embeddings, dimension: int) -> np.ndarray:

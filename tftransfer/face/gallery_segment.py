@@ -18,6 +18,8 @@ import numpy as np
 from tftransfer.face.gallery_cipher import PlainText
 from tftransfer.face.gallery_errors import DamagedGallery
 
+_JSON = json.JSONEncoder(ensure_ascii=False)
+
 
 class Enrolled(NamedTuple):
     """People with embeddings, in the order of their enrolment.
@@ -95,7 +97,7 @@ def append_entries(
         rows = enrolled.rows[first : first + count]
         stored, seal = cipher.close_rows(rows, f"{segment.name}:{start}:rows")
         fields = [start, count, zlib.crc32(stored), name, seal]
-        text = json.dumps(fields, ensure_ascii=False).encode()
+        text = _JSON.encode(fields).encode()
         lines.append(_line(cipher.close_line(text, f"{segment.name}:line")))
         data.append(stored)
         first += count
