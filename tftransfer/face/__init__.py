@@ -7,7 +7,9 @@ from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
     "Face": "tftransfer.face.found",
+    "align": "tftransfer.face.alignment",
     "as_photograph": "tftransfer.face.photographs",
+    "crop": "tftransfer.face.alignment",
 }
 
 __all__ = [*_PUBLIC]
