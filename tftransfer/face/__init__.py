@@ -7,6 +7,7 @@ from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
     "Face": "tftransfer.face.found",
+    "VGGFace": "tftransfer.face.vggface",
     "align": "tftransfer.face.alignment",
     "as_photograph": "tftransfer.face.photographs",
     "crop": "tftransfer.face.alignment",
