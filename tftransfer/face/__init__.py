@@ -6,6 +6,7 @@ Names load on first use: galleries, alignment and scores never import TensorFlow
 from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
+    "Embedder": "tftransfer.face.embedder",
     "Face": "tftransfer.face.found",
     "VGGFace": "tftransfer.face.vggface",
     "align": "tftransfer.face.alignment",
