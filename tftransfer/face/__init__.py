@@ -7,6 +7,7 @@ from tftransfer._lazy import load_on_use
 
 _PUBLIC = {
     "Face": "tftransfer.face.found",
+    "MTCNN": "tftransfer.face.mtcnn",
     "as_photograph": "tftransfer.face.photographs",
 }
 
