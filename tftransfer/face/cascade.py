@@ -57,7 +57,9 @@ class Boxes:
         for owner in np.unique(self.owners):
             own = np.flatnonzero(self.owners == owner)
             boxes, scores = self.boxes[own], self.scores[own]
-            kept.append(own[best_boxes(boxes, scores, threshold, of_smaller=of_smaller)])
+            kept.append(
+                own[best_boxes(boxes, scores, threshold, of_smaller=of_smaller)]
+            )
         return self[np.concatenate(kept)]
 
 
@@ -96,7 +98,9 @@ class Cascade:
         ]
         parts = [Boxes(np.zeros(0, int), np.zeros((0, 4)), np.zeros(0, "float32"))]
         for group in groups_of(levels, _LEVEL_PIXELS):
-            pixels = pool.map(lambda level: resized(pictures[level.picture], level), group)
+            pixels = pool.map(
+                lambda level: resized(pictures[level.picture], level), group
+            )
             jobs = [
                 (level, pool.submit(self._cells, whole, tile))
                 for level, whole in zip(group, pixels)

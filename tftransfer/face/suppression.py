@@ -6,7 +6,9 @@ chains of neighbours end in one box, where greedy suppression keeps every other 
 
 import numpy as np
 
-_ROWS = 256  # boxes compared with all others at a time: memory is this times their count
+_ROWS = (
+    256  # boxes compared with all others at a time: memory is this times their count
+)
 
 
 def best_boxes(
@@ -19,7 +21,7 @@ def best_boxes(
 
     Args:
         boxes: (n, 4) left, top, right, bottom.
-        scores: (n,), higher is better; of equals the first is.
+        scores: (n,), higher is better; of equals the last, as in `mtcnn`.
         threshold: Largest overlap allowed, in [0, 1].
         of_smaller: Whether the overlap is the intersection over the smaller box's area,
             instead of over the union's.
@@ -32,7 +34,7 @@ def best_boxes(
         >>> best_boxes(boxes, np.array([0.8, 0.9, 0.7]), 0.5)
         array([1, 2])
     """
-    order = np.argsort(-scores, kind="stable")
+    order = np.argsort(scores, kind="stable")[::-1]
     boxes = np.asarray(boxes, "float64")[order]
     by_top = np.argsort(boxes[:, 1], kind="stable")
     tops, bottoms = boxes[by_top, 1], boxes[by_top, 3]
