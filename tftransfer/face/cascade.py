@@ -81,11 +81,9 @@ class Cascade:
 
     def find(self, photographs: list[np.ndarray]) -> Boxes:
         """Return the faces of pictures, uint8 (height, width, 3), of any sizes."""
-        with (
-            concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool,
-            tf.device("CPU:0"),  # pictures stay there, crops go to the nets
-        ):
+        with tf.device("CPU:0"):  # pictures stay there, tiles and crops go to the nets
             pictures = [tf.constant(photograph) for photograph in photographs]
+        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
             found = self._proposed(pictures, pool)
             found = self._refined(pictures, found, pool)
             return self._finished(pictures, found, pool)
@@ -98,24 +96,31 @@ class Cascade:
         ]
         parts = [Boxes(np.zeros(0, int), np.zeros((0, 4)), np.zeros(0, "float32"))]
         for group in groups_of(levels, _LEVEL_PIXELS):
-            pixels = pool.map(
-                lambda level: resized(pictures[level.picture], level), group
-            )
-            jobs = [
-                (level, pool.submit(self._cells, whole, tile))
-                for level, whole in zip(group, pixels)
-                for tile in tiles_of(level)
-            ]
-            for level in group:
-                cells = [job.result() for owner, job in jobs if owner is level]
-                parts.append(_of_level(level, *map(np.concatenate, zip(*cells))))
+            parts += self._of_levels(pictures, group, pool)
+        fields = ("owners", "boxes", "scores")
         found = Boxes(
             *(
-                np.concatenate([getattr(part, name) for part in parts])
-                for name in ("owners", "boxes", "scores")
+                np.concatenate([getattr(part, field) for part in parts])
+                for field in fields
             )
         ).suppressed(_OVER_LEVELS)
         return dataclasses.replace(found, boxes=box_arithmetic.squares(found.boxes))
+
+    def _of_levels(self, pictures, levels, pool) -> list[Boxes]:
+        """Return the boxes of each level; their pixels are freed at the end."""
+        pixels = pool.map(lambda at: resized(pictures[at.picture], at), levels)
+        jobs = [
+            [pool.submit(self._cells, whole, tile) for tile in tiles_of(level)]
+            for level, whole in zip(levels, pixels)
+        ]
+        found = []
+        for level, tiles in zip(levels, jobs):
+            cells = map(np.concatenate, zip(*(tile.result() for tile in tiles)))
+            rows, columns, offsets, scores = cells
+            boxes = box_arithmetic.window_boxes(rows, columns, offsets, level.scale)
+            owners = np.full(len(boxes), level.picture)
+            found.append(Boxes(owners, boxes, scores).suppressed(_IN_LEVEL))
+        return found
 
     def _cells(self, whole, tile) -> tuple[np.ndarray, ...]:
         """Return row, column, offsets and score of a tile's cells that may be faces."""
@@ -148,12 +153,6 @@ class Cascade:
         return found.suppressed(_OUTPUT, of_smaller=True)
 
 
-def _of_level(level, rows, columns, offsets, scores) -> Boxes:
-    boxes = box_arithmetic.window_boxes(rows, columns, offsets, level.scale)
-    found = Boxes(np.full(len(boxes), level.picture), boxes, scores)
-    return found.suppressed(_IN_LEVEL)
-
-
 def _over_crops(net, side: int, pictures, found: Boxes, pool) -> list[np.ndarray]:
     """Return a net's outputs for the crops of all boxes; none for no boxes."""
     parts = []
@@ -180,12 +179,13 @@ def _crops(pictures, found: Boxes, side: int, pool) -> np.ndarray:
         shares = np.stack(
             [top / height, left / width, bottom / height, right / width], axis=1
         )
-        return tf.image.crop_and_resize(
-            picture[None],
-            shares.astype("float32"),
-            np.zeros(len(shares), "int32"),
-            (side, side),
-            extrapolation_value=GREY,
-        ).numpy()
+        with tf.device("CPU:0"):
+            return tf.image.crop_and_resize(
+                picture[None],
+                shares.astype("float32"),
+                np.zeros(len(shares), "int32"),
+                (side, side),
+                extrapolation_value=GREY,
+            ).numpy()
 
     return np.concatenate(list(pool.map(cut, np.unique(found.owners))))

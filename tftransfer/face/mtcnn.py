@@ -41,8 +41,9 @@ class MTCNN:
     `(12 / min_face_size) ** 2` of the picture's pixels.
 
     Args:
-        min_face_size: Side of the smallest face to find, in pixels, at least 6; a
-            picture whose shorter side is below it has no faces.
+        min_face_size: Side in pixels of the smallest face to look for, at least 6;
+            somewhat smaller ones may be found too. In a picture whose shorter side is
+            below it none is.
         scale_factor: Size of a level of the pyramid in shares of the one before, in
             [0.3, 0.95]; the default is the authors' code's.
         thresholds: Least probability of a face after the P, R and O net, each in
@@ -109,7 +110,8 @@ class MTCNN:
         """Find the faces of each picture; sizes and kinds may be mixed.
 
         Args:
-            pictures: List, array of pictures or other iterable, each as for `detect`.
+            pictures: List, array `(batch, height, width, channels)` or other iterable
+                of pictures, each as for `detect`.
 
         Returns:
             A list of faces per picture, as `detect` gives it.
@@ -117,14 +119,14 @@ class MTCNN:
         Raises:
             FileNotFoundError, ValueError, TypeError: As `detect`; nothing is returned.
         """
-        if isinstance(pictures, str | bytes | os.PathLike):
-            raise TypeError(
-                "Expected several pictures. Received one: put it in a list, or call "
-                "`detect`."
-            )
+        _check_several(pictures)
         found, group, pixels = [], [], 0
-        for picture in pictures:
-            photograph = as_photograph(picture)
+        for place, picture in enumerate(pictures):
+            try:
+                photograph = as_photograph(picture)
+            except (OSError, ValueError, TypeError) as error:
+                error.add_note(f"It is picture {place} of the batch, counted from 0.")
+                raise
             size = photograph.shape[0] * photograph.shape[1]
             if group and (len(group) == _TOGETHER or pixels + size > _TOGETHER_PIXELS):
                 found += self._found(group)
@@ -149,6 +151,17 @@ def _landmarks(found) -> np.ndarray:
     if found.landmarks is None:  # nothing was left before the last net
         return np.zeros((0, 5, 2), "float32")
     return found.landmarks.astype("float32")
+
+
+def _check_several(pictures) -> None:
+    array = hasattr(pictures, "ndim") and pictures.ndim < 4
+    single = isinstance(pictures, str | bytes | os.PathLike) or array
+    if single or not isinstance(pictures, Iterable):
+        kind = f"array {pictures.shape}" if array else type(pictures).__name__
+        raise TypeError(
+            f"Expected several pictures. Received: {kind}. Put one picture in a list, "
+            "or call `detect`."
+        )
 
 
 def _checked(thresholds) -> tuple[float, float, float]:

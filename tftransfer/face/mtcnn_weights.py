@@ -111,6 +111,8 @@ def _read(path: pathlib.Path, shapes: dict) -> dict:
         ) from error
     for key, shape in shapes.items():
         found = arrays[key].shape if key in arrays else "none"
+        if found == shape and not np.isfinite(arrays[key]).all():
+            found = "values that are not finite"
         if found != shape:
             raise ValueError(
                 f"Expected '{path}' to hold '{key}' of shape {shape}. Received: "
