@@ -180,12 +180,13 @@ def _crops(pictures, found: Boxes, side: int, pool) -> np.ndarray:
             [top / height, left / width, bottom / height, right / width], axis=1
         )
         with tf.device("CPU:0"):
-            return tf.image.crop_and_resize(
+            crops = tf.image.crop_and_resize(
                 picture[None],
                 shares.astype("float32"),
                 np.zeros(len(shares), "int32"),
                 (side, side),
                 extrapolation_value=GREY,
-            ).numpy()
+            )
+        return np.asarray(crops)
 
     return np.concatenate(list(pool.map(cut, np.unique(found.owners))))

@@ -61,7 +61,7 @@ class _TensorFlowNet:
         self._function = frozen(net)
 
     def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
-        return [output.numpy() for output in self._function(tf.constant(pixels))]
+        return [np.asarray(output) for output in self._function(tf.constant(pixels))]
 
 
 class _OpenVinoNet:

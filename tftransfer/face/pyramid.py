@@ -84,7 +84,8 @@ def resized(photograph: tf.Tensor, level: Level) -> np.ndarray:
         float32 (1, level.height, level.width, 3).
     """
     with tf.device("CPU:0"):  # TensorFlow has it for no other device
-        return _area(photograph, (level.height, level.width)).numpy()
+        # Not `.numpy()`, which copies.
+        return np.asarray(_area(photograph, (level.height, level.width)))
 
 
 def tiles_of(level: Level) -> list[tuple[int, int, slice, slice]]:
