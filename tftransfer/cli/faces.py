@@ -104,7 +104,7 @@ def forget(
     """Delete a person: every trace is gone from the disk when this returns."""
     check_store(recognizer)
     load_tensorflow()
-    opened(recognizer).forget(name)
+    opened(recognizer, read_only=False).forget(name)
     say(f"'{name}' was deleted from '{recognizer}'.")
 
 
@@ -165,7 +165,7 @@ def calibrate(
     load_tensorflow()
     from tftransfer.cli.faces_output import answer_calibration
 
-    face = opened(recognizer)
+    face = opened(recognizer, read_only=False)
     found = face.calibrate(people, far=far)
     face.save_settings()
     answer_calibration(found, json_output)

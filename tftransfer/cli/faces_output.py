@@ -14,6 +14,7 @@ from tftransfer.cli.options import markdown_table
 from tftransfer.core.progress import progress_bar
 from tftransfer.face import Face
 from tftransfer.face import draw as drawing
+from tftransfer.face.drawing import percent
 from tftransfer.face.people import people_of
 from tftransfer.face.people import pictures_of
 from tftransfer.face.reading import found_faces
@@ -99,20 +100,53 @@ def answer_verification(found, as_json: bool) -> None:
             }
         )
         return
-    sure = "" if found.probability is None else f", probability {found.probability:.1%}"
+    sure = (
+        ""
+        if found.probability is None
+        else f", probability {percent(found.probability)}"
+    )
     answer(
         f"{'the same person' if found.same else 'different people'}: similarity "
         f"{found.similarity:.3f}, threshold {found.threshold:.3f}{sure}"
     )
 
 
-def answer_table_of(title: str, rows: list[list[str]], values: dict, as_json) -> None:
-    """Print rows as a table under a title, or the values as JSON."""
+def answer_calibration(found, as_json: bool) -> None:
+    """Print a threshold and how well its rate is known."""
     if as_json:
-        answer_json(values)
+        answer_json(found.to_json() | {"threshold": found.threshold})
+    else:
+        answer(str(found.at))
+
+
+def answer_evaluation(found, as_json: bool) -> None:
+    """Print scores as a table, or as JSON."""
+    if as_json:
+        accuracy = vars(found.accuracy).items()
+        plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in accuracy}
+        answer_json(vars(found) | {"accuracy": plain})
         return
-    answer(title)
+    same, different = found.pairs
+    rows = [
+        ["measure", "value"],
+        ["verification, ten folds", str(found.accuracy)],
+        ["equal error rate", f"{found.equal_error_rate:.2%}"],
+    ]
+    for far, rate in found.tar_at_far.items():
+        rows.append([f"true accepts at {far:g} false accepts", f"{rate:.2%}"])
+    for count, (mean, spread) in found.rank_1.items():
+        text = f"rank 1, {count} picture{'s' * (count > 1)} enrolled"
+        rows.append([text, f"{mean:.2%} ± {spread:.2%}"])
+    for far, (mean, spread) in found.open_set.items():
+        text = f"named rightly, {far:g} of strangers named"
+        rows.append([text, f"{mean:.2%} ± {spread:.2%}"])
+    answer(
+        f"{found.people} people, {found.pictures} pictures: {same} pairs of one "
+        f"person, {different} of two."
+    )
     answer_table(markdown_table(rows))
+    for path, reason in found.left_out.items():
+        errors().print(f"left out {path}: {reason}", markup=False)
 
 
 def _sorted_out(paths) -> tuple[list[str], list[str]]:
@@ -188,4 +222,4 @@ def _shown(found: dict) -> str:
     if found["name"] is None:
         return f"unknown (nearest: {near})" if near else "unknown"
     sure = best[0]["probability"]
-    return near if sure is None else f"{near} ({sure:.0%})"
+    return near if sure is None else f"{near} ({percent(sure)})"

@@ -53,10 +53,17 @@ def draw(
     return image
 
 
+def percent(probability: float) -> str:
+    """Return a probability in whole per cent, and never as certainty."""
+    if probability > 0.99:
+        return ">99%"
+    return "<1%" if probability < 0.01 else f"{probability:.0%}"
+
+
 def _outline(pen, face: Face, colour, stroke: int) -> None:
     pen.rectangle([float(v) for v in face.box], outline=colour, width=stroke)
     for x, y in [] if face.landmarks is None else face.landmarks:
-        pen.circle((float(x), float(y)), 1.5 * stroke, fill=colour)
+        pen.circle((float(x), float(y)), max(1.0, face.width / 40), fill=colour)
 
 
 def _label(pen, size, found: Identification, colour, font) -> None:
@@ -65,7 +72,7 @@ def _label(pen, size, found: Identification, colour, font) -> None:
         best = found.candidates[0]
         sure = f"{best.similarity:.2f}"
         if best.probability is not None:
-            sure = f"{best.probability:.0%}"
+            sure = percent(best.probability)
         text = f"{text} {sure}"
     points = max(11.0, min(size) / 28)
     font = ImageFont.truetype(font, points) if font else ImageFont.load_default(points)
