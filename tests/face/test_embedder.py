@@ -232,6 +232,10 @@ def two_inputs():
     return keras.Model(inputs, layers.Flatten()(layers.Add()(inputs)))
 
 
+def with_softmax_layer():
+    return keras.Sequential([keras.Input((16, 16, 3)), small_net(), layers.Softmax()])
+
+
 def flat(*shape):
     return keras.Sequential([keras.Input(shape), layers.Flatten()])
 
@@ -246,6 +250,7 @@ def flat(*shape):
         (lambda: flat(16, 12, 3), {}, ValueError, "square pictures"),
         (lambda: flat(16, 16, 3), {"size": 32}, ValueError, "square pictures"),
         (lambda: small_net(activation="softmax"), {}, ValueError, "a softmax"),
+        (with_softmax_layer, {}, ValueError, "a softmax"),
         (small_net, {"alignment": "eyes"}, ValueError, "`alignment`"),
         (small_net, {"engine": "cuda"}, ValueError, "`engine`"),
         (small_net, {"margin": 0.1}, ValueError, "with `alignment='crop'` alone"),
