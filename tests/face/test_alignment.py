@@ -125,7 +125,7 @@ def test_a_big_face_is_averaged_not_skipped_through():
     [
         (np.zeros((5, 3)), r"shape \(5, 2\)"),
         (np.full((5, 2), 20.0), "spread over the plane"),
-        (np.full((5, 2), np.nan), "finite points"),
+        (np.full((5, 2), np.nan), "corners of the mouth, finite"),
         (
             turned(ARCFACE_TEMPLATE, 0, 1, [500, 0]),
             "inside the photograph of 120 x 100",
@@ -180,9 +180,30 @@ def test_crop_of_whole_pixels_is_a_slice_and_black_outside():
         ([10, 0, 10, 20], 0, "left < right"),
         ([0, 0, np.nan, 20], 0, "left < right"),
         ([0, 0, 10, 10], -0.5, "`margin` above -0.5"),
+        ([0, 0, 10, 10], np.inf, "`margin` above -0.5"),
+        ([-1e300, 0, 1e300, 10], 0, "left < right"),
         ([60, 0, 70, 10], 0, "inside the photograph"),
     ],
 )
 def test_bad_boxes_are_refused(box, margin, said):
     with pytest.raises(ValueError, match=said):
         crop(np.zeros((40, 50, 3), "uint8"), box, 20, margin)
+
+
+@pytest.mark.filterwarnings("error")
+def test_any_finite_numbers_are_cut_out_or_refused():
+    rng = np.random.default_rng(5)
+    cut = 0
+    for _ in range(300):
+        picture = rng.integers(0, 256, (*rng.integers(1, 60, 2), 3), "uint8")
+        spread, shift = 10.0 ** rng.uniform(-9, 9), 10.0 ** rng.uniform(-3, 4)
+        points = rng.normal(size=(5, 2)) * spread + rng.normal(size=2) * shift
+        box = np.sort(points[:2], axis=0).ravel()
+        for function, place in ((align, points), (crop, box)):
+            try:
+                found = function(picture, place, 40)
+            except ValueError:
+                continue
+            cut += 1
+            assert found.shape == (40, 40, 3)
+    assert cut > 200

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from tftransfer.backbones import Preprocessing
 from tftransfer.face import Embedder
 from tftransfer.face import Face
 from tftransfer.face import VGGFace
@@ -99,7 +100,7 @@ def test_faces_are_cut_as_the_model_wants_them(net):
         Embedder.from_model(net).prepare(picture, without)
 
 
-def test_vggface_is_known_by_its_preprocessing(tmp_path):
+def test_vggface_is_known_by_its_preprocessing():
     net = VGGFace(include_top=False, weights=None, input_shape=(48, 48, 3))
     embedder = Embedder.from_model(net)
     assert (embedder.alignment, embedder.margin) == ("crop", 0)
@@ -107,9 +108,16 @@ def test_vggface_is_known_by_its_preprocessing(tmp_path):
     crops = np.repeat(np.repeat(CROPS[:2], 3, axis=1), 3, axis=2)
     expected = unit(np.asarray(net(crops)).mean(axis=(1, 2)))
     np.testing.assert_allclose(embedder.embed(crops), expected, atol=1e-6)
-    embedder.save(tmp_path)
-    assert Embedder.load(tmp_path).alignment == "crop"
     assert Embedder.from_model(net, alignment="five_points").alignment == "five_points"
+
+
+def test_what_contains_a_vggface_is_known_after_loading(tmp_path):
+    inner = keras.Sequential([keras.Input((16, 16, 3)), Preprocessing("vggface2")])
+    inner.add(layers.Flatten())
+    outer = keras.Sequential([keras.Input((16, 16, 3)), inner, layers.Dense(4)])
+    outer.save(tmp_path / "outer.keras")
+    loaded = keras.saving.load_model(tmp_path / "outer.keras")
+    assert Embedder.from_model(loaded).alignment == "crop"
 
 
 @pytest.mark.parametrize(
@@ -224,6 +232,10 @@ def two_inputs():
     return keras.Model(inputs, layers.Flatten()(layers.Add()(inputs)))
 
 
+def with_softmax_layer():
+    return keras.Sequential([keras.Input((16, 16, 3)), small_net(), layers.Softmax()])
+
+
 def flat(*shape):
     return keras.Sequential([keras.Input(shape), layers.Flatten()])
 
@@ -238,9 +250,10 @@ def flat(*shape):
         (lambda: flat(16, 12, 3), {}, ValueError, "square pictures"),
         (lambda: flat(16, 16, 3), {"size": 32}, ValueError, "square pictures"),
         (lambda: small_net(activation="softmax"), {}, ValueError, "a softmax"),
+        (with_softmax_layer, {}, ValueError, "a softmax"),
         (small_net, {"alignment": "eyes"}, ValueError, "`alignment`"),
         (small_net, {"engine": "cuda"}, ValueError, "`engine`"),
-        (small_net, {"margin": 0.1}, ValueError, "none with 'five_points'"),
+        (small_net, {"margin": 0.1}, ValueError, "with `alignment='crop'` alone"),
         (small_net, {"alignment": "crop", "margin": -1}, ValueError, "above -0.5"),
     ],
 )

@@ -21,6 +21,10 @@ ARCFACE_TEMPLATE = np.array(
     ]
 )
 _TEMPLATE_SIZE = 112
+_FARTHEST = (
+    1e9  # pixels; what lies farther, or is not a number, is no place in a picture
+)
+_WIDEST_MARGIN = 10.0
 # Points nearer to each other than this on average, in pixels, say nothing of a turn.
 _SMALLEST_SPREAD = 1e-3
 
@@ -57,10 +61,10 @@ def align(picture, landmarks, size: int = 112) -> np.ndarray:
         patterns, TPAMI 1991. Deng et al., ArcFace, CVPR 2019, arXiv:1801.07698.
     """
     landmarks = np.asarray(landmarks, "float64")
-    if landmarks.shape != (5, 2):
+    if landmarks.shape != (5, 2) or not (np.abs(landmarks) < _FARTHEST).all():
         raise ValueError(
             "Expected `landmarks` of shape (5, 2): x and y of two eyes, nose and two "
-            f"corners of the mouth. Received: {landmarks.shape}."
+            f"corners of the mouth, finite. Received: {landmarks.tolist()}."
         )
     _check_size(size)
     # The template's whole coordinates are centres, half a pixel from the edges.
@@ -78,28 +82,28 @@ def crop(picture, box, size: int, margin: float = 0.0) -> np.ndarray:
         picture: A photograph as `as_photograph` takes it.
         box: (4,), left, top, right and bottom edge in pixels.
         size: Side of the result in pixels, 1 or more.
-        margin: Share of the box's longer side that is added at each side, above -0.5;
-            negative cuts into the box.
+        margin: Share of the box's longer side that is added at each side, above -0.5
+            and at most 10; negative cuts into the box.
 
     Returns:
         uint8 (size, size, 3), RGB in [0, 255].
 
     Raises:
         ValueError: When the box has another shape, is not finite, empty or outside the
-            photograph, or the margin leaves nothing.
+            photograph, or the margin is not in its range.
 
     Example:
         >>> crop(np.zeros((50, 80, 3), "uint8"), [10, 10, 30, 40], size=64).shape
         (64, 64, 3)
     """
     box = np.asarray(box, "float64")
-    if box.shape != (4,) or not np.isfinite(box).all() or (box[2:] <= box[:2]).any():
+    known = box.shape == (4,) and (np.abs(box) < _FARTHEST).all()
+    if not known or (box[2:] <= box[:2]).any():
         raise ValueError(
             "Expected `box` as four numbers: left, top, right, bottom, with left < "
             f"right and top < bottom. Received: {box.tolist()}."
         )
-    if not margin > -0.5:
-        raise ValueError(f"Expected `margin` above -0.5. Received: {margin!r}.")
+    check_margin(margin)
     _check_size(size)
     centre = (box[:2] + box[2:]) / 2
     side = (1 + 2 * margin) * np.max(box[2:] - box[:2])
@@ -147,6 +151,15 @@ def similarity(source, target) -> np.ndarray:
     return np.column_stack([matrix, means[1] - matrix @ means[0]])
 
 
+def check_margin(margin: float) -> None:
+    """Raise ValueError unless a margin leaves something, and is not in pixels."""
+    if not -0.5 < margin <= _WIDEST_MARGIN:
+        raise ValueError(
+            f"Expected `margin` above -0.5 and at most {_WIDEST_MARGIN:g}, as a share "
+            f"of the box. Received: {margin!r}."
+        )
+
+
 def _check_size(size) -> None:
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < 1:
         raise ValueError(
@@ -159,7 +172,8 @@ def _cut(photograph: np.ndarray, to_picture: np.ndarray, size: int) -> np.ndarra
 
     Channel by channel in float: Pillow rounds bytes down, 0.5 darker on average.
     """
-    blocks = max(1, int(np.hypot(*to_picture[:, 0])))
+    scale = np.hypot(*to_picture[:, 0])
+    blocks = int(np.clip(scale, 1, max(photograph.shape)))
     corners = [[0, size, size, 0], [0, 0, size, size], [1, 1, 1, 1]]
     part, start = _part(photograph, to_picture @ corners, 2 * blocks)
     if blocks > 1:
@@ -183,12 +197,12 @@ def _cut(photograph: np.ndarray, to_picture: np.ndarray, size: int) -> np.ndarra
 def _part(photograph, corners, around: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the pixels that matter for what lies within `corners`, and their start."""
     bounds = photograph.shape[1::-1]
-    low = np.maximum(np.floor(corners.min(axis=1)) - around, 0).astype(int)
-    high = np.minimum(np.ceil(corners.max(axis=1)) + around, bounds).astype(int)
     inside = (corners.min(axis=1) < bounds) & (corners.max(axis=1) > 0)
     if not inside.all():
         raise ValueError(
             f"Expected a face inside the photograph of {bounds[0]} x {bounds[1]} "
             f"pixels. Received one with corners at {corners.T.round(1).tolist()}."
         )
+    low = np.maximum(np.floor(corners.min(axis=1)) - around, 0).astype(int)
+    high = np.minimum(np.ceil(corners.max(axis=1)) + around, bounds).astype(int)
     return photograph[low[1] : high[1], low[0] : high[0]], low

@@ -13,6 +13,7 @@ import numpy as np
 from tftransfer.core.fingerprint import model_digest
 from tftransfer.core.validation import check_one_of
 from tftransfer.face.alignment import align
+from tftransfer.face.alignment import check_margin
 from tftransfer.face.alignment import crop
 from tftransfer.face.embedder_files import read_embedder
 from tftransfer.face.embedder_files import write_embedder
@@ -73,10 +74,11 @@ class Embedder:
     ):
         check_one_of("alignment", alignment, ALIGNMENTS)
         check_one_of("engine", engine, ENGINES)
-        if not margin > -0.5 or (margin and alignment != "crop"):
+        check_margin(margin)
+        if margin and alignment != "crop":
             raise ValueError(
-                "Expected `margin` above -0.5 with `alignment='crop'`, none with "
-                f"'five_points'. Received: {margin!r} with {alignment!r}."
+                "Expected a `margin` with `alignment='crop'` alone. Received: "
+                f"{margin!r} with {alignment!r}."
             )
         if embedding_net(net, None) is not net:
             raise ValueError(

@@ -61,7 +61,8 @@ def _check_functional(model) -> None:
 
 def _without_top(model: keras.Model) -> keras.Model:
     last = model.layers[-1]
-    if getattr(last, "activation", None) is not keras.activations.softmax:
+    softmax = getattr(last, "activation", None) is keras.activations.softmax
+    if not softmax and not isinstance(last, keras.layers.Softmax):
         return model
     if is_vggface(model):
         for layer in model.layers:

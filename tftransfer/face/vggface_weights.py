@@ -66,8 +66,8 @@ def load_weights(model: keras.Model, path: pathlib.Path) -> None:
 def _published(file: PublishedFile) -> pathlib.Path:
     note = file.path.with_name(f"{file.name}.sha256")
     if not file.path.exists():
-        print(LICENCE, file=sys.stderr, flush=True)
         fetch(file)
+        print(LICENCE, file=sys.stderr, flush=True)
         note.write_text(f"{_sha256(file.path)}  {file.name}\n")  # as sha256sum reads
     elif note.exists():
         _check(file, note)
