@@ -20,6 +20,11 @@ def picture_of(*colours, side=20, size=(64, 128)) -> np.ndarray:
 class ColourDetector:
     """Takes everything that is not black for a face."""
 
+    min_face_size, scale_factor, thresholds = 20, 0.7, (0.6, 0.7, 0.7)
+
+    def detect(self, photograph):
+        return self._faces(photograph)
+
     def detect_batch(self, photographs):
         return [self._faces(photograph) for photograph in photographs]
 

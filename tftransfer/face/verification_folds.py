@@ -26,7 +26,7 @@ class FoldAccuracy:
     thresholds: np.ndarray
 
     def __str__(self):
-        return f"{100 * self.mean:.2f} +- {100 * self.standard_error:.2f} %"
+        return f"{100 * self.mean:.2f} ± {100 * self.standard_error:.2f} %"
 
 
 def ten_fold_accuracy(similarities, same, folds=10) -> FoldAccuracy:
@@ -49,7 +49,7 @@ def ten_fold_accuracy(similarities, same, folds=10) -> FoldAccuracy:
     Example:
         >>> same = np.tile([True, False], 50)
         >>> str(ten_fold_accuracy(np.where(same, 0.7, 0.2), same))
-        '100.00 +- 0.00 %'
+        '100.00 ± 0.00 %'
 
     References:
         Huang, Ramesh, Berg and Learned-Miller, Labeled Faces in the Wild, University of

@@ -1,0 +1,130 @@
+"""A recognizer in a folder comes back as it was, or says why not."""
+
+import json
+import os
+
+import keras
+import numpy as np
+import pytest
+
+from tests.face.fakes import BLUE
+from tests.face.fakes import GREEN
+from tests.face.fakes import RED
+from tests.face.fakes import ColourDetector
+from tests.face.fakes import picture_of
+from tftransfer.face import Embedder
+from tftransfer.face import FaceRecognizer
+from tftransfer.face import GalleryLocked
+
+
+def embedder():
+    layers = [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()]
+    return Embedder.from_model(keras.Sequential(layers), alignment="crop")
+
+
+def created(folder, **options) -> FaceRecognizer:
+    return FaceRecognizer.create(folder, ColourDetector(), embedder(), **options)
+
+
+def opened(folder, **options) -> FaceRecognizer:
+    return FaceRecognizer.open(folder, detector=ColourDetector(), **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A recognizer that knows Rose and Fern, calibrated on them."""
+    with created(tmp_path / "faces") as face:
+        for name, colour in {"Rose": RED, "Fern": GREEN, "Skye": BLUE}.items():
+            close = tuple(np.array(colour) * 4 // 5 + 30)
+            face.enroll(name, [picture_of(colour), picture_of(close)])
+        face.calibrate(far=0.2)
+        face.save_settings()
+        face.forget("Skye")
+    return tmp_path / "faces"
+
+
+def test_comes_back_as_it_was(folder):
+    with opened(folder) as first:
+        found = first.find_all(picture_of(GREEN, BLUE))
+        calibration = first.calibration
+        assert first.threshold == calibration.threshold
+    with opened(folder, read_only=True) as again:
+        assert again.calibration == calibration
+        same = again.find_all(picture_of(GREEN, BLUE))
+    assert [each.name for each in found] == ["Fern", None]
+    assert [each.candidates for each in found] == [each.candidates for each in same]
+
+
+def test_readers_beside_one_writer(folder):
+    with opened(folder) as writer, opened(folder, read_only=True) as reader:
+        with pytest.raises(GalleryLocked):
+            opened(folder)
+        writer.enroll("Skye", picture_of(BLUE))
+        assert reader.identify(picture_of(BLUE)).name == "Skye"
+        with pytest.raises(ValueError, match="read"):
+            reader.enroll("Rose", picture_of(RED))
+
+
+def test_a_threshold_of_ones_own_is_kept(folder):
+    with opened(folder) as face:
+        face.threshold = 0.75
+        face.save_settings()
+    with opened(folder, read_only=True) as face:
+        assert face.threshold == 0.75
+
+
+def test_folders_in_use_and_folders_without(folder, tmp_path):
+    with pytest.raises(FileExistsError, match="new or empty folder"):
+        created(folder)
+    with pytest.raises(FileNotFoundError, match=r"no\s+recognizer\.json"):
+        opened(tmp_path)
+    memory = FaceRecognizer(ColourDetector(), embedder())
+    with pytest.raises(ValueError, match=r"FaceRecognizer\.create"):
+        memory.save_settings()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 2}', '{"format": 1}'])
+def test_damaged_settings_are_named(folder, text):
+    (folder / "recognizer.json").write_text(text)
+    with pytest.raises(ValueError, match=r"recognizer\.json"):
+        opened(folder)
+
+
+def test_an_exchanged_net_is_refused(folder, tmp_path):
+    layers = [keras.Input((8, 8, 3)), keras.layers.GlobalMaxPooling2D()]
+    other = Embedder.from_model(keras.Sequential(layers), alignment="crop")
+    other.save(folder / "embedder")
+    with pytest.raises(ValueError, match="embedder"):
+        opened(folder)
+
+
+def test_settings_are_written_whole_or_not_at_all(folder, monkeypatch):
+    before = (folder / "recognizer.json").read_text()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    with opened(folder) as face:
+        face.threshold = 0.1
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(OSError, match="No space"):
+            face.save_settings()
+        monkeypatch.undo()
+    assert (folder / "recognizer.json").read_text() == before
+    assert json.loads(before)["format"] == 1
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"recognizer.json", "embedder", "gallery"}
+
+
+def test_an_encrypted_gallery_needs_its_key(tmp_path):
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    key = os.urandom(32)
+    with created(tmp_path / "faces", key=key) as face:
+        face.enroll("Rose", picture_of(RED))
+        face.threshold = 0.9
+        face.save_settings()
+    with opened(tmp_path / "faces", key=key) as face:
+        assert face.identify(picture_of(RED)).name == "Rose"
+    for wrong in (None, os.urandom(32)):
+        with pytest.raises(ValueError, match="key"):
+            opened(tmp_path / "faces", key=wrong)
