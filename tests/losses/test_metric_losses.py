@@ -239,4 +239,4 @@ def test_errors():
     with pytest.raises(ValueError, match="margin"):
         ArcFaceLoss(margin=2.0)
     with pytest.raises(ValueError, match="classes"):
-        ArcFaceLoss()([1, 0], [0.1, 0.2])
+        ArcFaceLoss()([1, 0], np.array([0.1, 0.2]))
