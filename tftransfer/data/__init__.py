@@ -3,6 +3,7 @@
 from tftransfer.data.activations import with_activations
 from tftransfer.data.augment import Augmentation
 from tftransfer.data.augment import augmentation
+from tftransfer.data.balanced import balanced_batches
 from tftransfer.data.cache import ActivationCache
 from tftransfer.data.decode import decode_image
 from tftransfer.data.decode import load_images
