@@ -6,6 +6,7 @@ TensorFlow only.
 import dataclasses
 
 import keras
+from keras import ops
 
 from tftransfer.core import check_one_of
 from tftransfer.core import check_range
@@ -22,6 +23,7 @@ from tftransfer.face.people_split import pairable
 from tftransfer.face.people_split import people_of
 from tftransfer.finetune.freezing import freeze_until
 from tftransfer.losses import TripletHardLoss
+from tftransfer.losses.unit import unit_vectors
 from tftransfer.training.epochs import exact_epochs
 from tftransfer.training.optimizers import AdamW
 from tftransfer.training.schedule import OneCycle
@@ -142,7 +144,7 @@ def fine_tune_embedding(
         per_class=per_class,
         seed=seed,
     )
-    trained = _training_model(backbone)
+    trained = _UnitEmbedding(backbone)
     trained.compile(
         AdamW(
             OneCycle(learning_rate, total_steps=epochs * batches.source.steps),
@@ -170,12 +172,20 @@ def fine_tune_embedding(
     )
 
 
-def _training_model(backbone: keras.Model) -> keras.Model:
-    image = keras.Input(backbone.input_shape[1:])
-    # `training=False` is kept by the graph: BatchNorm's averages stay what they are.
-    embedding = backbone(image, training=False)
-    unit = keras.layers.UnitNormalization(dtype="float32")(embedding)
-    return keras.Model(image, unit, name="unit_embedding")
+class _UnitEmbedding(keras.Model):
+    """Crops -> embeddings of unit length, the net as in inference while it trains.
+
+    A class: in a functional model Keras (3.15) replaces the `training=False` that a
+    part was connected with by its own `training`.
+    """
+
+    def __init__(self, backbone: keras.Model):
+        super().__init__(name="unit_embedding")
+        self.backbone = backbone
+        self.built = True
+
+    def call(self, x):
+        return unit_vectors(ops.cast(self.backbone(x, training=False), "float32"))
 
 
 class _KeepBest(keras.callbacks.Callback):

@@ -28,6 +28,8 @@ from tftransfer.training.phase import compile_one_cycle
 
 # Of layers below the head, which start from trained weights.
 _DEEPER_RATE = 0.1
+# Of ArcFace's cosines.
+_SCALE = 16.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +88,9 @@ def train_head(
         class_names: Names in label order, of which integer labels are places; None for
             the labels themselves, sorted.
         loss: "softmax": cross-entropy of one dense layer on unit embeddings.
-            "arcface": an `ArcFace` layer with its margin, scale 64, margin 0.5.
+            "arcface": an `ArcFace` layer with its loss, margin 0.5, scale 16. (At the
+            paper's 64, for 85,000 people, probabilities of a few round to 1, and no
+            threshold can tell them.)
         frozen_until: Layer or endpoint whose activations are computed once; layers
             above it are trained from their present weights, at a tenth of the rate.
             None: all of the model is frozen and only the new layer learns.
@@ -113,8 +117,8 @@ def train_head(
 
     Example:
         >>> import numpy as np, tftransfer as tft
-        >>> crops = np.zeros((8, 32, 32, 3), "uint8")
-        >>> crops[4:] = 255
+        >>> crops = np.random.default_rng(0).integers(0, 99, (8, 32, 32, 3), "uint8")
+        >>> crops[4:] += 150
         >>> names = ["Ada"] * 4 + ["Alan"] * 4
         >>> result = tft.face.train_head(tft.Backbone("tiny"), crops, names)
         >>> result.accuracy, result.model.identify(crops[-1:])[0][0]
@@ -156,7 +160,7 @@ def train_head(
 
 _LOSSES = {
     "softmax": lambda: keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-    "arcface": ArcFaceLoss,
+    "arcface": lambda: ArcFaceLoss(scale=_SCALE),
 }
 
 
@@ -177,7 +181,7 @@ def _check_people(source: Source) -> None:
 
 def _head(width: int, people: int, loss: str, seed: int) -> keras.Model:
     if loss == "arcface":
-        layers = [ArcFace(people, seed=seed, dtype="float32", name="centres")]
+        layers = [ArcFace(people, _SCALE, seed=seed, dtype="float32", name="centres")]
     else:
         layers = [
             keras.layers.UnitNormalization(dtype="float32", name="unit_length"),
