@@ -68,3 +68,18 @@ def test_outputs_made_for_other_losses_are_refused():
     x = np.ones((2, 4), "float32")
     with pytest.raises(ValueError, match="another `Distiller`"):
         second.fit({"student": x, "teacher_outputs": first.teacher_outputs(x)})
+
+
+@pytest.mark.parametrize("role", ["student", "teacher"])
+def test_nets_that_were_never_built_are_named(role):
+    nets = {"student": net(), "teacher": net()}
+    nets[role] = keras.Sequential([keras.layers.Dense(3)])
+    with pytest.raises(ValueError, match=f"Expected a {role} whose shapes are known"):
+        tft.Distiller(**nets)
+
+
+def test_metrics_without_labels_are_refused():
+    distiller = tft.Distiller(net(), net())
+    distiller.compile("sgd", metrics=["accuracy"])
+    with pytest.raises(ValueError, match="Leave `metrics` out"):
+        distiller.fit(np.ones((2, 4), "float32"), verbose=0)

@@ -126,7 +126,9 @@ def test_epochs_come_from_the_size_of_the_data():
     options |= {"epochs": None, "views": None, "changing": True, "live": False}
     chosen = [plan_for(n, 32, **options).epochs for n in (100, 1000, 100_000)]
     assert chosen == [120, 63, 20]
-    assert plan_for(100, 32, **options).views == 8
+    assert plan_for(100, 32, **options).views == 100
+    assert plan_for(400, 32, **options).views == 25
+    assert plan_for(50_000, 32, **options).views == 8
     assert plan_for(100, 32, **options | {"epochs": 3}).views == 3
     assert plan_for(100, 32, **options | {"changing": False}).views == 1
 

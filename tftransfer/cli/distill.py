@@ -68,7 +68,8 @@ def distill(
     views: Annotated[
         int | None,
         typer.Option(
-            help="Augmented views that the teacher answers; 8 by default.", min=1
+            help="Augmented views that the teacher answers; 8 or more by default.",
+            min=1,
         ),
     ] = None,
     cache: Annotated[

@@ -12,6 +12,7 @@ from tftransfer.cli.console import SESSION
 from tftransfer.cli.demo import demo
 from tftransfer.cli.distill import distill
 from tftransfer.cli.export import export
+from tftransfer.cli.faces import COMMANDS as FACES
 from tftransfer.cli.features import features
 from tftransfer.cli.guard import guarded
 from tftransfer.cli.launch import launch
@@ -43,6 +44,14 @@ for _name, _command in {
     "demo": demo,
 }.items():
     app.command(_name)(guarded(_command))
+
+_faces = typer.Typer(
+    help="Faces: detect, enroll, verify, identify, calibrate, evaluate.",
+    no_args_is_help=True,
+)
+for _name, _command in FACES.items():
+    _faces.command(_name)(guarded(_command))
+app.add_typer(_faces, name="faces")
 
 app.command(
     "launch",

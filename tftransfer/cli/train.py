@@ -38,6 +38,10 @@ def train(
     class_weight: Annotated[
         str | None, typer.Option(help="'balanced' weighs rare classes up.")
     ] = None,
+    label_smoothing: Annotated[
+        float | None,
+        typer.Option(help="In [0, 1); 0 for a teacher, who has more to tell so."),
+    ] = None,
     patience: Annotated[
         int | None, typer.Option(help="Epochs without a better one before it ends.")
     ] = None,
@@ -136,6 +140,7 @@ def train(
         frozen_until=frozen_until,
         augment=augment,
         class_weight=_weights(training, class_weight),
+        label_smoothing=label_smoothing,
         patience=patience,
     )
     if not chief:

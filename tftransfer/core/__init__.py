@@ -1,18 +1,29 @@
-"""What every method stands on: the base model, gradients, save keys, checks."""
+"""What every method stands on: the base model, gradients, save keys, checks.
 
-from tftransfer.core.fingerprint import model_digest
-from tftransfer.core.fingerprint import weights_digest
-from tftransfer.core.gathering import gather_replicas
-from tftransfer.core.gradients import GradientReversal
-from tftransfer.core.gradients import call_with_frozen_weights
-from tftransfer.core.graphs import chain
-from tftransfer.core.live_trainable import LiveTrainable
-from tftransfer.core.registration import register
-from tftransfer.core.replicas import replica_share
-from tftransfer.core.scores import as_logits
-from tftransfer.core.scores import kind_of_outputs
-from tftransfer.core.transfer_model import TransferModel
-from tftransfer.core.validation import check_image_shape
-from tftransfer.core.validation import check_one_of
-from tftransfer.core.validation import check_range
-from tftransfer.core.validation import nearest
+Names load on first use: the checks need no TensorFlow.
+"""
+
+from tftransfer._lazy import load_on_use
+
+_PUBLIC = {
+    "GradientReversal": "tftransfer.core.gradients",
+    "LiveTrainable": "tftransfer.core.live_trainable",
+    "TransferModel": "tftransfer.core.transfer_model",
+    "as_logits": "tftransfer.core.scores",
+    "call_with_frozen_weights": "tftransfer.core.gradients",
+    "chain": "tftransfer.core.graphs",
+    "check_image_shape": "tftransfer.core.validation",
+    "check_one_of": "tftransfer.core.validation",
+    "check_range": "tftransfer.core.validation",
+    "gather_replicas": "tftransfer.core.gathering",
+    "kind_of_outputs": "tftransfer.core.scores",
+    "model_digest": "tftransfer.core.fingerprint",
+    "nearest": "tftransfer.core.validation",
+    "register": "tftransfer.core.registration",
+    "replica_share": "tftransfer.core.replicas",
+    "weights_digest": "tftransfer.core.fingerprint",
+}
+
+__all__ = [*_PUBLIC]
+
+__getattr__, __dir__ = load_on_use(__name__, _PUBLIC)

@@ -23,7 +23,7 @@ def kind_of_outputs(model: keras.Model, said: str, role: str) -> str:
         role: "student", "teacher" or "head", for the error text.
 
     Raises:
-        ValueError: With "auto", when the last layer does not tell.
+        ValueError: With "auto", when the last layer does not tell, or there is none.
 
     Example:
         >>> net = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
@@ -33,6 +33,11 @@ def kind_of_outputs(model: keras.Model, said: str, role: str) -> str:
     check_one_of(f"{role}_output", said, KINDS)
     if said != "auto":
         return said
+    if not getattr(model, "outputs", None) and not model.built:
+        raise ValueError(
+            f"Expected a {role} whose shapes are known. Received: '{model.name}', "
+            "which was never built. Begin it with `keras.Input(shape)`, or call it."
+        )
     end = _end(model)
     kind = {"linear": "logits", "softmax": "probabilities"}.get(end)
     if kind is None:

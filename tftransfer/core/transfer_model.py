@@ -235,6 +235,11 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         training = _of_training(y_pred)
         prediction = y_pred["prediction"] if training else y_pred
+        if y is None and self._compile_metrics is not None:
+            raise ValueError(
+                "Expected labels, which the `metrics` of `compile` compare with. "
+                "Received: data without. Leave `metrics` out where there are none."
+            )
         results = super().compute_metrics(x, y, prediction, sample_weight)
         if training:
             return results

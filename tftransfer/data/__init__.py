@@ -1,17 +1,28 @@
-"""Pictures from folders and arrays to batches; augmentation; arrays cached on disk."""
+"""Pictures from folders and arrays to batches; augmentation; arrays cached on disk.
 
-from tftransfer.data.activations import with_activations
-from tftransfer.data.augment import Augmentation
-from tftransfer.data.augment import augmentation
-from tftransfer.data.balanced import balanced_batches
-from tftransfer.data.cache import ActivationCache
-from tftransfer.data.decode import decode_image
-from tftransfer.data.decode import load_images
-from tftransfer.data.domains import pair_domains
-from tftransfer.data.folders import from_folder
-from tftransfer.data.inputs import as_dataset
-from tftransfer.data.scan import FolderIndex
-from tftransfer.data.scan import scan
-from tftransfer.data.source import Source
-from tftransfer.data.source import source_of
-from tftransfer.data.splitting import stratified_split
+Names load on first use: decoding and listing need no TensorFlow.
+"""
+
+from tftransfer._lazy import load_on_use
+from tftransfer.data.scan import scan  # not lazily: its module has its name
+
+_PUBLIC = {
+    "ActivationCache": "tftransfer.data.cache",
+    "Augmentation": "tftransfer.data.augment",
+    "FolderIndex": "tftransfer.data.scan",
+    "Source": "tftransfer.data.source",
+    "as_dataset": "tftransfer.data.inputs",
+    "augmentation": "tftransfer.data.augment",
+    "balanced_batches": "tftransfer.data.balanced",
+    "decode_image": "tftransfer.data.decode",
+    "from_folder": "tftransfer.data.folders",
+    "load_images": "tftransfer.data.decode",
+    "pair_domains": "tftransfer.data.domains",
+    "source_of": "tftransfer.data.source",
+    "stratified_split": "tftransfer.data.splitting",
+    "with_activations": "tftransfer.data.activations",
+}
+
+__all__ = ["scan", *_PUBLIC]
+
+__getattr__, __dir__ = load_on_use(__name__, _PUBLIC)

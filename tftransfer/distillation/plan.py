@@ -4,6 +4,9 @@ import dataclasses
 import math
 
 from tftransfer.core import check_range
+from tftransfer.training.epochs import counted
+
+_ANSWERS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,9 +37,11 @@ class DistillPlan:
     def describe(self, name: str) -> str:
         """Say the plan in two lines for a person; `name` is the function's."""
         return (
-            f"{name}: {self.pictures} training pictures, {self.steps} steps an epoch.\n"
-            f"  {self.epochs} epochs, one-cycle rate up to {self.rate:.1e}, weight "
-            f"decay {self.weight_decay:g}, label smoothing {self.smoothing:g}, "
+            f"{name}: {counted(self.pictures, 'training picture')}, "
+            f"{counted(self.steps, 'step')} an epoch.\n"
+            f"  {counted(self.epochs, 'epoch')}, one-cycle rate up to "
+            f"{self.rate:.1e}, weight decay {self.weight_decay:g}, label "
+            f"smoothing {self.smoothing:g}, "
             f"augmentation '{self.augment}'."
         )
 
@@ -62,7 +67,9 @@ def plan_for(
         pictures: Number of training pictures, 1 or more.
         batch_size: Pictures per step.
         epochs: The caller's choice, or None.
-        views: The caller's choice, or None: 8, but not more than epochs.
+        views: The caller's choice, or None: about 10,000 answers of the teacher, 8
+            views at least, `epochs` at most. Eight views of few pictures are soon
+            known by heart.
         changing: Whether training pictures are augmented.
         live: Whether a teacher, if any, runs in every step.
         **chosen: The other fields of `DistillPlan`.
@@ -75,7 +82,7 @@ def plan_for(
         epochs = min(120, max(20, math.ceil(2000 / steps)))
     check_range("epochs", epochs, 1, 1_000_000)
     if views is None:
-        views = min(8, epochs)
+        views = min(epochs, max(8, math.ceil(_ANSWERS / pictures)))
     check_range("views", views, 1, 10_000)
     views = 0 if live else views if changing else 1
     plan = DistillPlan(

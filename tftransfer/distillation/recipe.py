@@ -74,7 +74,8 @@ def distill(
         views: With a cache and augmentation: how many views of each picture the
             teacher answers; epoch e sees view e mod `views`. The more, the better the
             student and the longer the wait before the first epoch: it is paid back
-            from `views` epochs on. Defaults to 8, or `epochs` where they are fewer.
+            from `views` epochs on. Defaults to about 10,000 answers, in 8 views or
+            more, at most `epochs`.
         cache: "auto" runs the teacher once over each view where the data can be
             repeated and the outputs fit in memory; False in every step, on views that
             are always new; True raises where it cannot; a folder keeps the outputs
@@ -107,7 +108,7 @@ def distill(
         ...     for _ in range(2)
         ... ]
         >>> history = tft.distill(student, teacher, x, epochs=1, verbose=0)
-        distill: 8 training pictures, 1 steps an epoch.
+        distill: 8 training pictures, 1 step an epoch.
         ...
         >>> sorted(history.history)
         ['agreement', 'loss', 'soft_target_loss']
@@ -199,7 +200,7 @@ def train_plain(
         >>> x = np.random.default_rng(0).integers(0, 256, (8, 32, 32, 3), "uint8")
         >>> student = tft.Classifier(tft.Backbone("tiny", weights=None), 2)
         >>> history = train_plain(student, (x, [0, 1] * 4), epochs=1, verbose=0)
-        train_plain: 8 training pictures, 1 steps an epoch.
+        train_plain: 8 training pictures, 1 step an epoch.
         ...
     """
     check_parts(student)

@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tftransfer.core import check_range
+from tftransfer.training.epochs import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +49,7 @@ class AdaptPlan:
             f"adapt: {self.method}, {self.pictures} source pictures, "
             f"{self.target_pictures} of the target without labels{few}, {self.steps} "
             "steps an epoch.\n"
-            f"  {self.epochs} epochs, one-cycle rate up to {self.rate:.1e}, "
+            f"  {counted(self.epochs, 'epoch')}, one-cycle rate up to {self.rate:.1e}, "
             f"augmentation '{self.augment}', batch norm '{self.batch_norm}'.\n"
             f"  {self.held_out} other target pictures, without labels, choose the "
             f"epoch by '{self.validator}'; the start is one of those to choose from."

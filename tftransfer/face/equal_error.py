@@ -1,26 +1,9 @@
-"""Verification on a set of embeddings: all its pairs, and where both errors are equal.
+"""Where verification accepts as many wrong pairs as it rejects right ones.
 
 No TensorFlow here.
 """
 
 import numpy as np
-
-
-def pair_similarities(embeddings, labels) -> tuple[np.ndarray, np.ndarray]:
-    """Return the cosine similarities of all pairs, and which are of one person.
-
-    Args:
-        embeddings: (n, d), of any length above 0.
-        labels: (n,).
-
-    Returns:
-        float32 and bool arrays (n (n - 1) / 2,).
-    """
-    embeddings, labels = np.asarray(embeddings, "float32"), np.asarray(labels)
-    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
-    unit = embeddings / np.maximum(lengths, np.finfo("float32").tiny)
-    first, second = np.triu_indices(len(unit), k=1)
-    return (unit @ unit.T)[first, second], labels[first] == labels[second]
 
 
 def equal_error(similarities, same) -> float:

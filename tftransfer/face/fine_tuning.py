@@ -15,12 +15,12 @@ from tftransfer.data import Source
 from tftransfer.data import augmentation
 from tftransfer.data import balanced_batches
 from tftransfer.face.equal_error import equal_error
-from tftransfer.face.equal_error import pair_similarities
 from tftransfer.face.labelled import copied_backbone
 from tftransfer.face.labelled import labelled_source
+from tftransfer.face.people_pairs import similarities_of_pairs
 from tftransfer.face.people_split import divide_people
 from tftransfer.face.people_split import pairable
-from tftransfer.face.people_split import people_of
+from tftransfer.face.people_split import people_in
 from tftransfer.finetune.freezing import freeze_until
 from tftransfer.losses import TripletHardLoss
 from tftransfer.losses.unit import unit_vectors
@@ -87,9 +87,9 @@ def fine_tune_embedding(
     replace those of millions. The model given is left as it is.
 
     Args:
-        model: Crops -> embeddings: a `keras.Model`, or what holds one as `model`.
+        model: An `Embedder`, or a `keras.Model`, crops -> embeddings.
         crops: uint8 (n, size, size, 3), RGB in [0, 255], aligned as the model wants
-            them; `load_people` makes them from a folder.
+            them; `crops_of_people` makes them from a folder.
         labels: (n,) names of the people, or integers.
         class_names: Names in label order, of which integer labels are places; None for
             the labels themselves, sorted.
@@ -167,8 +167,8 @@ def fine_tune_embedding(
         best_epoch=best.epoch,
         eer_before=best.before,
         eer=best.eer,
-        train_people=people_of(train),
-        validation_people=people_of(validation),
+        train_people=people_in(train),
+        validation_people=people_in(validation),
     )
 
 
@@ -217,7 +217,8 @@ class _KeepBest(keras.callbacks.Callback):
 
     def _score(self) -> float:
         embeddings = self.backbone.predict(self.crops, verbose=0)
-        return equal_error(*pair_similarities(embeddings, self.labels))
+        unit = ops.convert_to_numpy(unit_vectors(embeddings.astype("float32")))
+        return equal_error(*similarities_of_pairs(unit, self.labels))
 
 
 def _augmentation(augment) -> Augmentation | None:

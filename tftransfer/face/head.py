@@ -81,9 +81,9 @@ def train_head(
     They set the threshold, so that `rejected` is none.
 
     Args:
-        model: Crops -> embeddings: a `keras.Model`, or what holds one as `model`.
+        model: An `Embedder`, or a `keras.Model`, crops -> embeddings.
         crops: uint8 (n, size, size, 3), RGB in [0, 255], aligned as the model wants
-            them; `load_people` makes them from a folder.
+            them; `crops_of_people` makes them from a folder.
         labels: (n,) names of the people, or integers.
         class_names: Names in label order, of which integer labels are places; None for
             the labels themselves, sorted.

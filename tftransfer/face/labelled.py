@@ -3,6 +3,7 @@
 TensorFlow only.
 """
 
+import keras
 import numpy as np
 
 from tftransfer.backbones import Backbone
@@ -15,9 +16,9 @@ def copied_backbone(model) -> Backbone:
     """Return a copy of an embedding net, crops -> embeddings, all of it trainable.
 
     Args:
-        model: A `Backbone`, a functional model, or an object that holds one as `model`.
+        model: A `Backbone`, another functional model, or an `Embedder`.
     """
-    net = getattr(model, "model", model)
+    net = model if isinstance(model, keras.Model) else getattr(model, "net", model)
     backbone = net if isinstance(net, Backbone) else Backbone.from_model(net)
     return backbone.clone()
 

@@ -1,73 +1,79 @@
-"""load_people: a folder of people's photographs as crops and names."""
+"""Folders of people: one sub-folder of pictures per person."""
 
 import os
 import pathlib
-import warnings
-from collections.abc import Callable
 
 import numpy as np
 
+from tftransfer.data.decode import SUFFIXES
 from tftransfer.data.listing import check_folder
 from tftransfer.data.listing import class_folders
 from tftransfer.data.listing import picture_files
+from tftransfer.face.reading import read_faces
 
 
-def load_people(
-    folder: str | os.PathLike, prepare: Callable
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the crops and names of a folder with one sub-folder per person.
-
-    Args:
-        folder: `folder/NAME/*.jpg`, and other picture files.
-        prepare: Function of a path that returns the aligned crop of the face, uint8
-            (size, size, 3), or None where there is none. Unreadable pictures may raise
-            OSError or ValueError.
-
-    Returns:
-        `(crops, names)`: uint8 (n, size, size, 3) and (n,) strings, in the order of
-        the sorted paths. Pictures without a crop are left out with one warning.
+def people_of(folder: str | os.PathLike) -> dict[str, list[str]]:
+    """Return {name: paths} of a folder with one sub-folder of pictures per person.
 
     Raises:
         FileNotFoundError: When there is no such folder.
-        ValueError: When it has no sub-folders, or no picture has a face.
-
-    Example:
-        >>> import tempfile
-        >>> from PIL import Image
-        >>> folder = pathlib.Path(tempfile.mkdtemp())
-        >>> (folder / "Ada").mkdir()
-        >>> Image.new("RGB", (8, 8)).save(folder / "Ada" / "1.png")
-        >>> crops, names = load_people(folder, lambda path: np.array(Image.open(path)))
-        >>> crops.shape, names.tolist()
-        ((1, 8, 8, 3), ['Ada'])
+        NotADirectoryError: When it is a file.
+        ValueError: When it has no sub-folders.
     """
     folder = pathlib.Path(folder)
     check_folder(folder)
-    crops, names, left_out = [], [], []
-    for name in class_folders(folder):
-        for path in picture_files(folder / name):
-            crop, reason = _prepared(prepare, path)
-            if crop is None:
-                left_out.append(f"'{path}' ({reason})")
-            else:
-                crops.append(crop)
-                names.append(name)
-    if left_out:
-        warnings.warn(
-            f"Left out {len(left_out)} of {len(left_out) + len(crops)} pictures: "
-            f"{', '.join(left_out[:5])}{' ...' if len(left_out) > 5 else ''}."
-        )
-    if not crops:
+    names = class_folders(folder)
+    if not names:
         raise ValueError(
-            f"Expected '{folder}' to have a sub-folder per person with pictures of "
-            f"faces. Received: {len(left_out)} pictures, no face."
+            f"Expected one sub-folder of pictures per person in '{folder}'. Received: "
+            f"none. Put each person's pictures ({', '.join(SUFFIXES[:3])}, ...) into a "
+            "folder with the person's name."
         )
-    return np.stack(crops), np.array(names)
+    return {name: picture_files(folder / name) for name in names}
 
 
-def _prepared(prepare, path) -> tuple:
-    try:
-        crop = prepare(path)
-    except (OSError, ValueError) as error:
-        return None, str(error)
-    return (None, "no face") if crop is None else (np.asarray(crop), "")
+def pictures_of(folder: str | os.PathLike) -> list[str]:
+    """Return the paths of all pictures in a folder and its sub-folders, sorted.
+
+    Raises:
+        FileNotFoundError: When there is no such folder.
+        NotADirectoryError: When it is a file.
+        ValueError: When it holds no pictures.
+    """
+    folder = pathlib.Path(folder)
+    check_folder(folder)
+    files = picture_files(folder)
+    if not files:
+        raise ValueError(f"Expected pictures in '{folder}'. Received: none.")
+    return files
+
+
+def embeddings_of_people(
+    folder: str | os.PathLike, detector, embedder
+) -> tuple[np.ndarray, np.ndarray, dict[str, str]]:
+    """Return the embedding of each picture's largest face, and whose it is.
+
+    Args:
+        folder: One folder of pictures per person.
+        detector: Finds faces: `detect_batch(photographs)`.
+        embedder: An `Embedder`.
+
+    Returns:
+        float32 (n, dimension), names (n,), and {path: reason} of pictures without.
+
+    Raises:
+        ValueError: When no picture shows a face.
+    """
+    people = people_of(folder)
+    paths = [path for pictures in people.values() for path in pictures]
+    names = [name for name, pictures in people.items() for _ in pictures]
+    embeddings, labels, left_out = [], [], {}
+    for name, seen in zip(names, read_faces(paths, detector, embedder, largest=True)):
+        if seen.faces:
+            embeddings.append(seen.embeddings)
+            labels.append(name)
+        else:
+            left_out[seen.picture] = seen.error or "no face was found"
+    if not embeddings:
+        raise ValueError(f"Expected faces in '{folder}'. Received: none was found.")
+    return np.concatenate(embeddings), np.array(labels, object), left_out

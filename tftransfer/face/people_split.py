@@ -11,7 +11,7 @@ def pairable(source: Source) -> np.ndarray:
     return labels[counts > 1]
 
 
-def people_of(source: Source) -> list[str]:
+def people_in(source: Source) -> list[str]:
     """Return the names of the people in a source."""
     return [source.class_names[label] for label in np.unique(source.labels)]
 

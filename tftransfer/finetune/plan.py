@@ -4,6 +4,7 @@ import dataclasses
 import math
 
 from tftransfer.core import check_range
+from tftransfer.training.epochs import counted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,11 +42,12 @@ class Plan:
         )
         return "\n".join(
             [
-                f"fine_tune: {self.pictures} training pictures, {self.steps} steps an "
+                f"fine_tune: {self.pictures} training pictures, "
+                f"{counted(self.steps, 'step')} an "
                 "epoch.",
-                f"  1. head alone: {self.head_epochs} epochs, one-cycle rate up to "
-                f"{self.head_rate:.1e}, backbone frozen.",
-                f"  2. {depth}: {self.epochs} epochs, one-cycle rate up to "
+                f"  1. head alone: {counted(self.head_epochs, 'epoch')}, one-cycle "
+                f"rate up to {self.head_rate:.1e}, backbone frozen.",
+                f"  2. {depth}: {counted(self.epochs, 'epoch')}, one-cycle rate up to "
                 f"{self.rate:.1e}, {self.rate_decay:g} of it per stage downwards, "
                 f"weight decay {self.weight_decay:g}, label smoothing "
                 f"{self.smoothing:g}.",

@@ -16,3 +16,13 @@ def exact_epochs(train, start: int, stop: int) -> dict:
     if source is None:
         return {"x": train}
     return {"x": source.epochs(start, stop), "steps_per_epoch": source.steps}
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 epoch", "2 epochs": a number with what is counted.
+
+    Example:
+        >>> counted(1, "epoch"), counted(0, "epoch")
+        ('1 epoch', '0 epochs')
+    """
+    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,81 @@
+"""Pictures of all forms come back in order, with their faces or their error."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.face.fakes import BLUE
+from tests.face.fakes import GREEN
+from tests.face.fakes import RED
+from tests.face.fakes import ColourDetector
+from tests.face.fakes import ColourEmbedder
+from tests.face.fakes import picture_of
+from tftransfer.face import reading
+
+
+def seen_of(pictures, **options):
+    embedder = ColourEmbedder()
+    return list(reading.read_faces(pictures, ColourDetector(), embedder, **options))
+
+
+def test_every_picture_gets_its_own_faces_and_broken_ones_an_error(tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"not a picture")
+    fine = tmp_path / "fine.png"
+    Image.fromarray(picture_of(GREEN)).save(fine)
+    pictures = [picture_of(RED, BLUE), broken, picture_of(), fine, "absent.jpg", 5]
+    found = seen_of(pictures)
+    assert [len(seen.faces) for seen in found] == [2, 0, 0, 1, 0, 0]
+    assert [bool(seen.error) for seen in found] == [
+        False,
+        True,
+        False,
+        False,
+        True,
+        True,
+    ]
+    assert [seen.picture for seen in found[::2]] == [
+        "picture 0",
+        "picture 2",
+        "absent.jpg",
+    ]
+    assert found[1].error == "an unknown format"
+    assert found[3].picture == str(fine)
+    for seen, colours in ((found[0], [0, 2]), (found[3], [1])):
+        np.testing.assert_array_equal(seen.embeddings.argmax(1), colours)
+    assert seen_of([]) == []
+
+
+def test_largest_first_and_alone_where_asked():
+    (every,) = seen_of([picture_of(RED, GREEN, BLUE)])
+    assert [face.width for face in every.faces] == [20, 18, 16]
+    (one,) = seen_of([picture_of(RED, GREEN, BLUE)], largest=True)
+    assert len(one.faces) == 3
+    np.testing.assert_array_equal(one.embeddings, every.embeddings[:1])
+
+
+@pytest.mark.parametrize("pixels", [1, 64 * 128 * 3])
+def test_order_holds_however_the_pictures_are_divided(pixels, monkeypatch):
+    monkeypatch.setattr(reading, "_PIXELS", pixels)
+    colours = [(RED, GREEN, BLUE)[k % 3] for k in range(37)]
+    pictures = [picture_of(colour) for colour in colours]
+    pictures[11] = None
+    found = seen_of(iter(pictures))
+    assert [seen.picture for seen in found] == [f"picture {k}" for k in range(37)]
+    assert found[11].error
+    for k, seen in enumerate(found):
+        if k != 11:
+            assert seen.embeddings.argmax() == k % 3
+
+
+def test_few_pictures_are_in_memory_at_a_time():
+    given = []
+
+    def pictures():
+        for k in range(100):
+            given.append(k)
+            yield picture_of(RED)
+
+    reading_on = reading.read_faces(pictures(), ColourDetector(), ColourEmbedder())
+    next(reading_on)
+    assert len(given) <= reading._PICTURES + reading._AHEAD

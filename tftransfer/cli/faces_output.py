@@ -1,0 +1,191 @@
+"""What `tftransfer faces` writes: results per picture, drawings, tables."""
+
+import pathlib
+from collections.abc import Iterable
+from collections.abc import Iterator
+
+import typer
+
+from tftransfer.cli.console import answer
+from tftransfer.cli.console import answer_json
+from tftransfer.cli.console import answer_table
+from tftransfer.cli.console import errors
+from tftransfer.cli.options import markdown_table
+from tftransfer.core.progress import progress_bar
+from tftransfer.face import Face
+from tftransfer.face import draw as drawing
+from tftransfer.face.people import people_of
+from tftransfer.face.people import pictures_of
+from tftransfer.face.reading import found_faces
+from tftransfer.face.video import VIDEOS
+from tftransfer.face.video import video_frames
+
+
+def detected(detector, paths, folder, every: float) -> Iterator[dict]:
+    """Yield what `detect` says of each picture; draws into `folder` where given."""
+    pictures, videos = _sorted_out(paths)
+    for name, photograph, faces, error in found_faces(pictures, detector):
+        if error is None and folder is not None:
+            _draw(folder, name, photograph, faces)
+        yield _entry(name, [{"face": _face(face)} for face in faces], error)
+    for name, frame in _frames(videos, every):
+        faces = detector.detect(frame)
+        if folder is not None:
+            _draw(folder, name, frame, faces)
+        yield _entry(name, [{"face": _face(face)} for face in faces])
+
+
+def identified(recognizer, paths, k: int, folder, every: float) -> Iterator[dict]:
+    """Yield what `identify` says of each picture; draws into `folder` where given."""
+    pictures, videos = _sorted_out(paths)
+    for found in recognizer.identify_many(pictures, k):
+        if found.error is None and folder is not None:
+            _draw(folder, found.picture, found.picture, found.found)
+        yield _entry(found.picture, map(_identity, found.found), found.error)
+    for name, frame in _frames(videos, every):
+        found = recognizer.find_all(frame, k)
+        if folder is not None:
+            _draw(folder, name, frame, found)
+        yield _entry(name, map(_identity, found))
+
+
+def answer_pictures(entries: Iterable[dict], as_json: bool) -> None:
+    """Print results as they come, or one JSON document; exit code 1 after an error."""
+    kept, failed = [], False
+    for entry in entries:
+        failed |= "error" in entry
+        if as_json:
+            kept.append(entry)
+        else:
+            answer(_line(entry))
+    if as_json:
+        answer_json(kept)
+    if failed:
+        raise typer.Exit(1)
+
+
+def enrolled(recognizer, paths, name: str | None, as_json: bool) -> int:
+    """Enroll one person or a folder of them; return how many got no picture."""
+    if name is not None:
+        done = [recognizer.enroll(name, list(_files(paths)))]
+    else:
+        done, total = [], len(people_of(paths[0]))
+        with progress_bar() as bar:
+            task = bar.add_task("enrolling", total=total)
+            for each in recognizer.enroll_folder(paths[0]):
+                done.append(each)
+                bar.advance(task)
+    if as_json:
+        answer_json([vars(each) for each in done])
+        return sum(not each.added for each in done)
+    for each in done:
+        crowded = f", the largest face of {len(each.crowded)}" if each.crowded else ""
+        answer(f"{each.name}: {each.added} pictures{crowded}")
+        for picture, reason in each.refused:
+            errors().print(f"  left out {picture}: {reason}", markup=False)
+    return sum(not each.added for each in done)
+
+
+def answer_verification(found, as_json: bool) -> None:
+    """Print the decision on two pictures."""
+    if as_json:
+        answer_json(
+            {
+                "same": found.same,
+                "similarity": found.similarity,
+                "threshold": found.threshold,
+                "probability": found.probability,
+                "faces": [_face(face) for face in found.faces],
+            }
+        )
+        return
+    sure = "" if found.probability is None else f", probability {found.probability:.1%}"
+    answer(
+        f"{'the same person' if found.same else 'different people'}: similarity "
+        f"{found.similarity:.3f}, threshold {found.threshold:.3f}{sure}"
+    )
+
+
+def answer_table_of(title: str, rows: list[list[str]], values: dict, as_json) -> None:
+    """Print rows as a table under a title, or the values as JSON."""
+    if as_json:
+        answer_json(values)
+        return
+    answer(title)
+    answer_table(markdown_table(rows))
+
+
+def _sorted_out(paths) -> tuple[list[str], list[str]]:
+    """Return the paths of pictures and those of videos."""
+    pictures, videos = [], []
+    for path in _files(paths):
+        video = pathlib.Path(path).suffix.lower() in VIDEOS
+        (videos if video else pictures).append(path)
+    return pictures, videos
+
+
+def _frames(videos, every: float) -> Iterator[tuple]:
+    for path in videos:
+        for seconds, frame in video_frames(path, every=every):
+            yield f"{path} at {seconds:.2f} s", frame
+
+
+def _files(paths) -> Iterator[str]:
+    for path in paths:
+        if path.is_dir():
+            yield from pictures_of(path)
+        else:
+            yield str(path)
+
+
+def _draw(folder: pathlib.Path, name: str, photograph, found) -> None:
+    """Write a copy with the results drawn over it; never over another's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = pathlib.Path(name).name.replace(" ", "_")
+    path, number = folder / f"{stem}.jpg", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{stem}-{number}.jpg"
+    drawing(photograph, found).save(path, quality=92)
+
+
+def _face(face: Face) -> dict:
+    marks = None if face.landmarks is None else face.landmarks.round(1).tolist()
+    return {
+        "box": face.box.round(1).tolist(),
+        "landmarks": marks,
+        "probability": float(face.probability),
+    }
+
+
+def _identity(found) -> dict:
+    return {
+        "name": found.name,
+        "candidates": [vars(candidate) for candidate in found.candidates],
+        "face": _face(found.face),
+    }
+
+
+def _entry(path: str, faces: Iterable[dict], error: str | None = None) -> dict:
+    entry = {"path": path, "faces": list(faces)}
+    return entry if error is None else entry | {"error": error}
+
+
+def _line(entry: dict) -> str:
+    if "error" in entry:
+        return f"{entry['path']}: error: {entry['error']}"
+    shown = [_shown(face) for face in entry["faces"]]
+    return f"{entry['path']}: {', '.join(shown) or 'no face'}"
+
+
+def _shown(found: dict) -> str:
+    if "name" not in found:
+        left, top, right, bottom = (round(v) for v in found["face"]["box"])
+        sure = found["face"]["probability"]
+        return f"({left}, {top}, {right}, {bottom}) {sure:.1%}"
+    best = found["candidates"][:1]
+    near = ", ".join(f"{c['name']} {c['similarity']:.2f}" for c in best)
+    if found["name"] is None:
+        return f"unknown (nearest: {near})" if near else "unknown"
+    sure = best[0]["probability"]
+    return near if sure is None else f"{near} ({sure:.0%})"

@@ -1,0 +1,146 @@
+"""How well a recognizer knows people: verification, identification, strangers."""
+
+import dataclasses
+import os
+
+import numpy as np
+
+from tftransfer.face.gallery import Gallery
+from tftransfer.face.identification import open_set_identification_rate
+from tftransfer.face.identification import rank_k
+from tftransfer.face.people import embeddings_of_people
+from tftransfer.face.people_pairs import similarities_of_pairs
+from tftransfer.face.verification import equal_error_rate
+from tftransfer.face.verification import tar_at_far
+from tftransfer.face.verification_folds import FoldAccuracy
+from tftransfer.face.verification_folds import ten_fold_accuracy
+
+_DRAWS = 20
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceEvaluation:
+    """Scores of one embedder on pictures of people.
+
+    Attributes:
+        people: Number of people with a face.
+        pictures: Number of pictures with a face.
+        left_out: {path: reason} of the others.
+        pairs: Number of pairs of pictures: (same person, different people).
+        accuracy: Verification, each tenth of the pairs with the threshold of the rest.
+        equal_error_rate: In [0, 1].
+        tar_at_far: {false-accept rate: true-accept rate}.
+        rank_1: {pictures enrolled per person: (mean, standard deviation)} of the share
+            of the other pictures whose nearest person is the right one, over 20 draws.
+        open_set: {false-alarm rate: (mean, standard deviation)} of the share of
+            pictures that are rightly named where half of the people are strangers and
+            at most that share of theirs is named; one picture enrolled, over 20 draws.
+    """
+
+    people: int
+    pictures: int
+    left_out: dict[str, str]
+    pairs: tuple[int, int]
+    accuracy: FoldAccuracy
+    equal_error_rate: float
+    tar_at_far: dict[float, float]
+    rank_1: dict[int, tuple[float, float]]
+    open_set: dict[float, tuple[float, float]]
+
+
+def evaluate_people(
+    recognizer, folder: str | os.PathLike, seed: int = 0
+) -> FaceEvaluation:
+    """Measure a recognizer on a folder of people, whoever is enrolled in it.
+
+    The largest face of each picture is taken. Use people that neither the net nor the
+    threshold has seen.
+
+    Args:
+        recognizer: A `FaceRecognizer`, for its detector and embedder.
+        folder: One folder of pictures per person.
+        seed: Of folds and draws.
+
+    Raises:
+        ValueError: When there are not two people, one of them with two pictures.
+    """
+    parts = recognizer.detector, recognizer.embedder
+    embeddings, labels, left_out = embeddings_of_people(folder, *parts)
+    similarities, same = similarities_of_pairs(embeddings, labels, seed=seed)
+    rng = np.random.default_rng(seed)
+    rates = [far for far in (0.1, 0.01, 0.001, 1e-4) if far * np.sum(~same) >= 1]
+    return FaceEvaluation(
+        people=len(np.unique(labels)),
+        pictures=len(labels),
+        left_out=left_out,
+        pairs=(int(same.sum()), int((~same).sum())),
+        accuracy=ten_fold_accuracy(similarities, same, _folds(same, rng)),
+        equal_error_rate=equal_error_rate(similarities, same).rate,
+        tar_at_far={far: tar_at_far(similarities, same, far) for far in rates},
+        rank_1=_rank_1(embeddings, labels, rng),
+        open_set=_open_set(embeddings, labels, rng),
+    )
+
+
+def _folds(same: np.ndarray, rng) -> np.ndarray:
+    """Return ten folds at random, with equal shares of both kinds."""
+    folds = np.empty(len(same), "int64")
+    for kind in (True, False):
+        places = rng.permutation(np.flatnonzero(same == kind))
+        folds[places] = np.arange(len(places)) % 10
+    return folds
+
+
+def _rank_1(embeddings, labels, rng) -> dict:
+    found = {}
+    for count in (1, 3):
+        rates = []
+        for _ in range(_DRAWS):
+            enrolled = _drawn(labels, np.unique(labels), count, rng)
+            probes = ~enrolled & np.isin(labels, labels[enrolled])
+            if probes.any():
+                _, names = _gallery(embeddings, labels, enrolled).search(
+                    embeddings[probes], 1
+                )
+                rates.append(rank_k(names, labels[probes]))
+        if rates:
+            found[count] = float(np.mean(rates)), float(np.std(rates))
+    return found
+
+
+def _open_set(embeddings, labels, rng) -> dict:
+    found, people = {}, np.unique(labels)
+    for far in (0.1, 0.01):
+        rates = []
+        for _ in range(_DRAWS):
+            known = rng.permutation(people)[: len(people) // 2]
+            enrolled = _drawn(labels, known, 1, rng)
+            probes, strangers = ~enrolled, ~np.isin(labels, known)
+            if not (probes & ~strangers).any() or far * strangers.sum() < 1 - 1e-9:
+                continue
+            gallery = _gallery(embeddings, labels, enrolled)
+            matches = gallery.search(embeddings[probes], 1)
+            at = open_set_identification_rate(
+                *matches, labels[probes], gallery.names, far
+            )
+            rates.append(at.rate)
+        if rates:
+            found[far] = float(np.mean(rates)), float(np.std(rates))
+    return found
+
+
+def _drawn(labels, people, count: int, rng) -> np.ndarray:
+    """Return a mask of `count` pictures of each of the people who have more."""
+    chosen = np.zeros(len(labels), bool)
+    for person in people:
+        own = np.flatnonzero(labels == person)
+        if len(own) > count:
+            chosen[rng.choice(own, count, replace=False)] = True
+    return chosen
+
+
+def _gallery(embeddings, labels, enrolled) -> Gallery:
+    gallery = Gallery(embeddings.shape[1])
+    for person in np.unique(labels[enrolled]):
+        gallery.add(str(person), embeddings[enrolled & (labels == person)])
+    return gallery

@@ -1,0 +1,142 @@
+"""Pictures to faces with embeddings, a few pictures at a time."""
+
+import dataclasses
+import itertools
+import os
+from collections.abc import Iterable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from tftransfer.data.decode import reason_of
+from tftransfer.face.found import Face
+from tftransfer.face.photographs import as_photograph
+
+_PICTURES, _PIXELS = 16, 40_000_000  # worked on at once, and
+_AHEAD = 4  # decoded at once: what bounds the memory
+
+
+@dataclasses.dataclass(frozen=True)
+class Seen:
+    """One picture and its faces.
+
+    Args:
+        picture: Its path, or "picture 3" for the fourth of a list of arrays.
+        faces: The faces, the largest first.
+        embeddings: float32 (faces, dimension), of unit length, in the same order.
+        error: Why the picture could not be read; None where it could.
+    """
+
+    picture: str
+    faces: list[Face]
+    embeddings: np.ndarray
+    error: str | None = None
+
+
+def read_faces(
+    pictures: Iterable, detector, embedder, *, largest: bool = False
+) -> Iterator[Seen]:
+    """Find and embed the faces of pictures, in order.
+
+    Sixteen pictures are in memory at a time, fewer where they are large. One that
+    cannot be read yields its error, and the next follow.
+
+    Args:
+        pictures: Of the forms of `as_photograph`.
+        detector: Finds faces: `detect_batch(photographs)`.
+        embedder: An `Embedder`.
+        largest: Whether only the largest face of each picture is embedded; `faces`
+            still holds all.
+
+    Yields:
+        A `Seen` per picture.
+    """
+    for names, photographs in _chunks(pictures):
+        yield from _seen(names, photographs, detector, embedder, largest)
+
+
+def found_faces(
+    pictures: Iterable, detector
+) -> Iterator[tuple[str, np.ndarray | None, list[Face], str | None]]:
+    """Find the faces of pictures, in order and as many at a time as `read_faces`.
+
+    Args:
+        pictures: Of the forms of `as_photograph`.
+        detector: Finds faces: `detect_batch(photographs)`.
+
+    Yields:
+        (name, photograph or None, faces, the largest first, error or None).
+    """
+    for names, photographs in _chunks(pictures):
+        faces = _detected(photographs, detector)
+        for name, photograph, found in zip(names, photographs, faces):
+            if isinstance(photograph, str):
+                yield name, None, [], photograph
+            else:
+                yield name, photograph, found, None
+
+
+def name_of(picture, place: int) -> str:
+    """Return a picture's path, or "picture 3" for the fourth that has none."""
+    known = isinstance(picture, str | os.PathLike)
+    return os.fspath(picture) if known else f"picture {place}"
+
+
+def _chunks(pictures: Iterable) -> Iterator[tuple[list, list]]:
+    """Yield names and photographs, or why there is none, of a few pictures."""
+    names, held, pixels = [], [], 0
+    for name, photograph in _opened_in_order(pictures):
+        size = 0 if isinstance(photograph, str) else photograph[..., 0].size
+        if held and (len(held) == _PICTURES or pixels + size > _PIXELS):
+            yield names, held
+            names, held, pixels = [], [], 0
+        names.append(name)
+        held.append(photograph)
+        pixels += size
+    if held:
+        yield names, held
+
+
+def _opened_in_order(pictures: Iterable) -> Iterator[tuple]:
+    named = ((name_of(p, place), p) for place, p in enumerate(pictures))
+    with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "photographs") as pool:
+        while few := list(itertools.islice(named, _AHEAD)):
+            opened = pool.map(_opened, [picture for _, picture in few])
+            yield from zip([name for name, _ in few], opened, strict=True)
+
+
+def _opened(picture) -> np.ndarray | str:
+    """Return the pixels, or why there are none."""
+    try:
+        return as_photograph(picture)
+    except (OSError, ValueError, TypeError) as error:
+        return reason_of(error)
+
+
+def _seen(names, photographs, detector, embedder, largest) -> Iterator[Seen]:
+    faces = _detected(photographs, detector)
+    chosen = [found[: 1 if largest else None] for found in faces]
+    crops = [
+        embedder.prepare(photograph, face)
+        for photograph, found in zip(photographs, chosen)
+        for face in found
+    ]
+    shape = (0, embedder.size, embedder.size, 3)
+    embeddings = embedder.embed(np.stack(crops) if crops else np.zeros(shape, "uint8"))
+    start = 0
+    for name, photograph, found, own in zip(names, photographs, faces, chosen):
+        error = photograph if isinstance(photograph, str) else None
+        yield Seen(name, found, embeddings[start : start + len(own)], error)
+        start += len(own)
+
+
+def _detected(photographs, detector) -> list[list[Face]]:
+    """Return the faces of each, the largest first; none of what is no picture."""
+    fine = [p for p in photographs if not isinstance(p, str)]
+    found = iter(detector.detect_batch(fine) if fine else [])
+    return [[] if isinstance(p, str) else _by_size(next(found)) for p in photographs]
+
+
+def _by_size(faces: list[Face]) -> list[Face]:
+    return sorted(faces, key=lambda face: -face.width * face.height)
