@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tftransfer.distribute import gather_replicas
 from tftransfer.losses import ArcFaceLoss
 from tftransfer.losses import ContrastiveLoss
 from tftransfer.losses import LiftedStructureLoss
@@ -240,3 +241,32 @@ def test_errors():
         ArcFaceLoss(margin=2.0)
     with pytest.raises(ValueError, match="classes"):
         ArcFaceLoss()([1, 0], np.array([0.1, 0.2]))
+
+
+class WholeBatchTripletLoss(TripletHardLoss):
+    """As in docs/faces_training.md."""
+
+    def call(self, y_true, y_pred):
+        y_true, y_pred = gather_replicas((y_true, y_pred))
+        return keras.ops.mean(super().call(y_true, y_pred), keepdims=True)
+
+
+def test_gathered_triplets_of_two_replicas_are_those_of_the_whole_batch(
+    logical_devices,
+):
+    def trained(strategy, loss):
+        with strategy.scope():
+            layer = keras.layers.Dense(3, kernel_initializer="ones")
+            model = keras.Sequential([keras.Input((4,)), layer])
+            model.compile(keras.optimizers.SGD(0.1), loss=loss)
+        layer.kernel.assign(embeddings()[:4, :3])
+        data = tf.data.Dataset.from_tensor_slices((embeddings(), LABELS)).batch(8)
+        model.fit(data, verbose=0)
+        return layer.kernel.numpy()
+
+    one = trained(tf.distribute.get_strategy(), TripletHardLoss(0.4))
+    mirrored = tf.distribute.MirroredStrategy(logical_devices)
+    both = trained(mirrored, WholeBatchTripletLoss(0.4))
+    apart = trained(mirrored, TripletHardLoss(0.4))
+    np.testing.assert_allclose(both, one, atol=1e-6)
+    assert not np.allclose(apart, one, atol=1e-4)
