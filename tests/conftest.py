@@ -37,6 +37,20 @@ def logical_devices() -> list[str]:
     return [device.name for device in tf.config.list_logical_devices("CPU")]
 
 
+@pytest.fixture
+def weightless():
+    """Nets built in the test get no memory for weights, now or later.
+
+    Keras notes each variable made in a stateless scope and gives all of them memory
+    when a later scope ends, so the session that holds these notes is dropped.
+    """
+    import keras
+
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    keras.utils.clear_session(free_memory=False)
+
+
 def pytest_sessionstart(session):
     """Split the CPU in two before TensorFlow's first use fixes its devices."""
     if os.environ["KERAS_BACKEND"] != "tensorflow":

@@ -17,6 +17,8 @@ _MODES = {
     "tf": (1.0 / 127.5, (1.0, 1.0, 1.0), (1.0, 1.0, 1.0), False),
     "torch": (1.0 / 255.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), False),
     "caffe": (1.0, (103.939, 116.779, 123.68), (1.0, 1.0, 1.0), True),
+    "vggface1": (1.0, (93.5940, 104.7624, 129.1863), (1.0, 1.0, 1.0), True),
+    "vggface2": (1.0, (91.4953, 103.8827, 131.0912), (1.0, 1.0, 1.0), True),
 }
 
 # Families that are not listed here scale inside their own graph: "none".
@@ -49,7 +51,8 @@ class Preprocessing(keras.layers.Layer):
     Args:
         mode: "tf": to [-1, 1]. "torch": to [0, 1], then minus the ImageNet mean over
             the ImageNet deviation per channel. "caffe": RGB to BGR, minus the ImageNet
-            mean, not scaled. "scale": to [0, 1]. "none": unchanged.
+            mean, not scaled. "vggface1", "vggface2": as "caffe", with the mean of the
+            faces of VGGFace or VGGFace2. "scale": to [0, 1]. "none": unchanged.
 
     Call arguments:
         images: `(batch, height, width, 3)`, RGB in [0, 255].

@@ -75,17 +75,24 @@ class WeightsNotFoundError(OSError):
 
 @dataclasses.dataclass(frozen=True)
 class PublishedFile:
-    """A weight file of keras.applications without the top.
+    """A weight file of keras.applications without the top, or of another publisher.
 
     Args:
         name: File name in the cache.
         url: Where it is published.
-        checksum: MD5 or SHA-256, or None where Keras states none.
+        checksum: MD5 or SHA-256, or None where its publisher states none.
+        folder: Folder inside the cache's.
     """
 
     name: str
     url: str
     checksum: str | None
+    folder: str = ""
+
+    @property
+    def path(self) -> pathlib.Path:
+        """Where it is in the cache, or will be."""
+        return cache_folder() / self.folder / self.name
 
 
 def cache_folder() -> pathlib.Path:
@@ -182,13 +189,14 @@ def fetch(file: PublishedFile) -> pathlib.Path:
     Raises:
         WeightsNotFoundError: When it is not cached and cannot be downloaded.
     """
-    path = cache_folder() / file.name
+    path = file.path
     if path.exists():
         return path
+    folder = str(pathlib.PurePath("models", file.folder))
     try:
         with _stall_limit(_STALL_SECONDS):
             keras.utils.get_file(
-                file.name, file.url, cache_subdir="models", file_hash=file.checksum
+                file.name, file.url, cache_subdir=folder, file_hash=file.checksum
             )
     except Exception as error:
         raise WeightsNotFoundError(

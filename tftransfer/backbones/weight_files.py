@@ -48,6 +48,32 @@ def load_weight_file(model: keras.Model, path: str | os.PathLike) -> None:
         )
 
 
+def load_h5_by_name(model: keras.Model, path: str | os.PathLike) -> None:
+    """Load an `.h5` file of Keras 2 into the layers of the same names.
+
+    For files whose order of layers is not that of the model. Keras 3 allows no "/" in
+    names: "conv1/bn" of a file is "conv1_bn" here. What the model does not have is left
+    out.
+
+    Args:
+        model: A functional model.
+        path: A weight file or a whole model of Keras 2.
+
+    Raises:
+        FileNotFoundError: When there is no such file.
+        ValueError: When it lacks a layer, a shape differs, or it is no such file.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a weight file. There is none at '{path}'.")
+    saved = {name.replace("/", "_"): arrays for name, arrays in _read_h5(path)}
+    names = [layer.name for layer in model.layers if _variables(layer)]
+    missing = [name for name in names if name not in saved]
+    if missing:
+        raise _mismatch(model, path, f"no layer '{missing[0]}'")
+    _assign(model, [(name, saved[name]) for name in names], path)
+
+
 def _load_keras3(model, path) -> None:
     before = model.get_weights()
     try:

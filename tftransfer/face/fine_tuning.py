@@ -14,13 +14,13 @@ from tftransfer.data import Augmentation
 from tftransfer.data import Source
 from tftransfer.data import augmentation
 from tftransfer.data import balanced_batches
-from tftransfer.face.equal_error import equal_error
 from tftransfer.face.labelled import copied_backbone
 from tftransfer.face.labelled import labelled_source
 from tftransfer.face.people_pairs import similarities_of_pairs
 from tftransfer.face.people_split import divide_people
 from tftransfer.face.people_split import pairable
 from tftransfer.face.people_split import people_in
+from tftransfer.face.verification import equal_error_rate
 from tftransfer.finetune.freezing import freeze_until
 from tftransfer.losses import TripletHardLoss
 from tftransfer.losses.unit import unit_vectors
@@ -218,7 +218,7 @@ class _KeepBest(keras.callbacks.Callback):
     def _score(self) -> float:
         embeddings = self.backbone.predict(self.crops, verbose=0)
         unit = ops.convert_to_numpy(unit_vectors(embeddings.astype("float32")))
-        return equal_error(*similarities_of_pairs(unit, self.labels))
+        return equal_error_rate(*similarities_of_pairs(unit, self.labels)).rate
 
 
 def _augmentation(augment) -> Augmentation | None:

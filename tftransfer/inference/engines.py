@@ -15,7 +15,7 @@ from tftransfer.inference.openvino_function import OpenVinoFunction
 
 ENGINES = ("tensorflow", "openvino", "auto")
 # Pictures from which "auto" pays for compiling and measuring: some seconds.
-_WORTH_MEASURING = 1000
+WORTH_MEASURING = 1000
 _SAMPLE = 32
 
 
@@ -57,7 +57,7 @@ class Engines:
         return self._made[engine]
 
     def _measured(self, pictures: int | None) -> str:
-        few = pictures is not None and pictures < _WORTH_MEASURING
+        few = pictures is not None and pictures < WORTH_MEASURING
         absent = importlib.util.find_spec("openvino") is None
         if absent or few or tf.config.list_logical_devices("GPU"):
             return "tensorflow"

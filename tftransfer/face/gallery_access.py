@@ -1,0 +1,90 @@
+"""Who may open a gallery's folder: one writer, the right embedder, the right key."""
+
+import contextlib
+import pathlib
+
+from tftransfer.face.gallery_cipher import Cipher
+from tftransfer.face.gallery_cipher import PlainText
+from tftransfer.face.gallery_errors import GalleryLocked
+from tftransfer.face.gallery_manifest import Manifest
+
+_WORD = b"tftransfer"
+
+
+def locked(path: pathlib.Path):
+    """Return the lock file, open and locked until it is closed or its process ends.
+
+    Raises:
+        GalleryLocked: When another holds it.
+    """
+    import fcntl  # POSIX only; galleries in memory and readers need none
+
+    file = open(path, "wb")  # noqa: SIM115 - held until `close`
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise GalleryLocked(
+            f"Expected to be the only writer of the gallery '{path.parent}'. Received: "
+            "another writer has it open. Close that one, or read with "
+            "`Gallery.open(folder, read_only=True)`."
+        ) from error
+    return file
+
+
+def cipher_of(key: bytes | None) -> PlainText:
+    """Return what encrypts with `key`."""
+    return PlainText() if key is None else Cipher(key)
+
+
+def key_check(cipher: PlainText) -> str:
+    """Return a sealed word that `check_access` opens to know the key."""
+    return cipher.close_line(_WORD, "key").decode()
+
+
+def check_access(
+    folder: pathlib.Path,
+    manifest: Manifest,
+    dimension: int | None,
+    fingerprint: str | None,
+    cipher: PlainText,
+) -> None:
+    """Refuse a gallery of another embedder or with another key.
+
+    Raises:
+        ValueError: When it is one.
+    """
+    if dimension is not None and dimension != manifest.dimension:
+        raise ValueError(
+            f"Expected embeddings of length {dimension}. Received: the gallery "
+            f"'{folder}' of length {manifest.dimension}, made with another embedder. "
+            "Use that one, or enroll anew in another folder."
+        )
+    if fingerprint is not None and fingerprint != manifest.fingerprint:
+        raise ValueError(
+            f"Expected a gallery of the embedder '{fingerprint}'. Received: '{folder}' "
+            f"of '{manifest.fingerprint}'. Embeddings of two nets cannot be compared: "
+            "use that embedder, or enroll anew in another folder."
+        )
+    keyed = type(cipher) is not PlainText
+    if keyed and manifest.key_check is None:
+        raise ValueError(
+            f"Expected an encrypted gallery for this `key`. Received: '{folder}', "
+            "which is plain. Open it without a key; `save(new_folder, key=key)` "
+            "encrypts a copy."
+        )
+    if not keyed and manifest.key_check is not None:
+        raise ValueError(
+            f"Expected a gallery without encryption. Received: '{folder}', which is "
+            "encrypted. Pass its `key`."
+        )
+    if keyed and not _opens(cipher, manifest.key_check):
+        raise ValueError(
+            f"Expected the `key` that '{folder}' was encrypted with. Received another."
+        )
+
+
+def _opens(cipher: PlainText, sealed: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return cipher.open_line(sealed.encode(), "key") == _WORD
+    return False
