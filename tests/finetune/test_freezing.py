@@ -1,5 +1,6 @@
 """Freezing by name, rates per stage, and the cut in two."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -72,3 +73,17 @@ def test_deepest_frozen_endpoint(backbone):
     for cut in ("stage1", "stage2", "pooled"):
         tft.freeze_until(backbone, cut)
         assert deepest_frozen_endpoint(backbone) == cut
+
+
+def test_an_adopted_net_is_cut_at_any_layer():
+    layers = [
+        keras.Input((8, 8, 3)),
+        keras.layers.Conv2D(4, 3, name="low"),
+        keras.layers.ReLU(name="middle"),
+        keras.layers.GlobalAveragePooling2D(),
+    ]
+    # A clone's layers are part of two graphs: the adopted model's and the backbone's.
+    adopted = tft.Backbone.from_model(keras.Sequential(layers)).clone()
+    trunk, rest = split(adopted, "middle")
+    x = np.random.default_rng(0).uniform(0, 255, (2, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(rest(trunk(x)), adopted(x))

@@ -13,6 +13,7 @@ _PUBLIC = {
     "Source": "tftransfer.data.source",
     "as_dataset": "tftransfer.data.inputs",
     "augmentation": "tftransfer.data.augment",
+    "balanced_batches": "tftransfer.data.balanced",
     "decode_image": "tftransfer.data.decode",
     "from_folder": "tftransfer.data.folders",
     "load_images": "tftransfer.data.decode",

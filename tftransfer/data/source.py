@@ -158,16 +158,23 @@ class Source:
     def _order(self, epoch: tf.Tensor) -> tf.data.Dataset:
         """Return (seed, indices) of every batch of an epoch."""
         seed = tf.stack([tf.constant(self.seed, tf.int64), epoch])
+        return (
+            self._index_batches(epoch, seed)
+            .enumerate()
+            .map(
+                lambda step, chosen: (
+                    tf.random.experimental.stateless_fold_in(seed, step),
+                    chosen,
+                )
+            )
+        )
+
+    def _index_batches(self, epoch: tf.Tensor, seed: tf.Tensor) -> tf.data.Dataset:
+        """Return the indices of every batch of an epoch."""
         indices = tf.range(len(self), dtype=tf.int64)
         if self.shuffle:
             indices = tf.random.experimental.stateless_shuffle(indices, seed)
-        batches = tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size)
-        return batches.enumerate().map(
-            lambda step, chosen: (
-                tf.random.experimental.stateless_fold_in(seed, step),
-                chosen,
-            )
-        )
+        return tf.data.Dataset.from_tensor_slices(indices).batch(self.batch_size)
 
     def _load(self, seed: tf.Tensor, indices: tf.Tensor) -> tuple:
         outputs = [tf.as_dtype(self.pictures.dtype)]

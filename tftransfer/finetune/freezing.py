@@ -91,7 +91,14 @@ def tensor_of(backbone: keras.Model, name: str):
             f"Expected a layer or an endpoint of '{backbone.name}'. Received: "
             f"'{name}'. " + nearest(name, [*endpoints, *layers])
         )
-    return layers[name].output
+    return _output_within(backbone, layers[name])
+
+
+def _output_within(model, layer):
+    """Return a layer's output in this model's graph: it may be part of others, too."""
+    depths = getattr(model, "_nodes_by_depth", {}).values()
+    found = [node for nodes in depths for node in nodes if node.operation is layer]
+    return found[0].outputs[0] if found else layer.output
 
 
 def discriminative_rates(backbone: keras.Model, decay: float = 0.5) -> dict[str, float]:
