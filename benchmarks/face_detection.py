@@ -88,10 +88,8 @@ def _facenet():
         found = []
         for picture in pictures:
             boxes, scores = detector.detect(picture)
-            empty = boxes is None
-            found.append(
-                np.zeros((0, 5)) if empty else np.column_stack([boxes, scores])
-            )
+            rows = [] if boxes is None else np.column_stack([boxes, scores])
+            found.append(np.array(rows, "float64").reshape(-1, 5))
         return found
 
     return run

@@ -22,7 +22,7 @@ from tftransfer.face.pyramid import tiles_of
 from tftransfer.face.suppression import best_boxes
 
 _LEVEL_PIXELS = 2**22  # resized at a time: 48 MiB as float32, unless one has more
-_CROPS = 2**12  # cut out at a time: 108 MiB at 48 x 48
+_CROPS = 2**10  # cut out at a time: 27 MiB at 48 x 48
 _PIECE = 64  # crops that a net takes at once
 _ROUND = 8  # more are rounded to its multiples: few shapes to prepare for
 _REFINED_SIDE, _OUTPUT_SIDE = 24, 48
