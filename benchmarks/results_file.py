@@ -8,7 +8,17 @@ import os
 import pathlib
 import platform
 
-_PEERS = ("openvino", "onnxruntime", "torch", "timm", "adapt", "skada", "POT")
+_PEERS = (
+    "openvino",
+    "onnxruntime",
+    "torch",
+    "timm",
+    "adapt",
+    "skada",
+    "POT",
+    "mtcnn",
+    "facenet-pytorch",
+)
 FOLDER = pathlib.Path(__file__).parent / "results"
 
 

@@ -35,8 +35,10 @@ def test_levels_show_the_smallest_face_first_and_end_at_twelve_pixels(
 
 def test_resized_is_the_mean_over_each_area():
     pixels = np.random.default_rng(0).integers(0, 256, (50, 37, 3), "uint8")
-    found = resized(tf.constant(pixels), Level(0, 0.5, 21, 16))
+    levels = [Level(0, 0.5, 21, 16), Level(0, 0.25, 25, 37)]
+    found, half = resized(tf.constant(pixels), levels)
     assert found.shape == (1, 21, 16, 3)
+    np.testing.assert_allclose(half[0], (pixels[::2] / 2 + pixels[1::2] / 2), atol=1e-3)
     # Exact means: each pixel in 21 x 16 equal parts, averaged part by part.
     parts = np.repeat(np.repeat(pixels.astype("float64"), 21, axis=0), 16, axis=1)
     expected = parts.reshape(21, 50, 16, 37, 3).mean((1, 3))

@@ -5,8 +5,9 @@ and crops of some dozen boxes, which threads compute side by side: a picture's r
 depends on no other picture, and memory on the largest level, not on their number.
 """
 
-import concurrent.futures
+import collections
 import dataclasses
+import itertools
 import os
 
 import numpy as np
@@ -21,9 +22,9 @@ from tftransfer.face.pyramid import tiles_of
 from tftransfer.face.suppression import best_boxes
 
 _LEVEL_PIXELS = 2**22  # resized at a time: 48 MiB as float32, unless one has more
-_CROPS = 2**12  # cut out at a time: 108 MiB at 48 x 48
+_CROPS = 2**10  # cut out at a time: 27 MiB at 48 x 48
 _PIECE = 64  # crops that a net takes at once
-_ROUND = 8  # and multiples of which it takes: few shapes to prepare for
+_ROUND = 8  # more are rounded to its multiples: few shapes to prepare for
 _REFINED_SIDE, _OUTPUT_SIDE = 24, 48
 # Overlaps above which the worse box goes: within a level, over all levels, after the
 # R net, after the O net (of the smaller box).
@@ -83,20 +84,21 @@ class Cascade:
         """Return the faces of pictures, uint8 (height, width, 3), of any sizes."""
         with tf.device("CPU:0"):  # pictures stay there, tiles and crops go to the nets
             pictures = [tf.constant(photograph) for photograph in photographs]
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-            found = self._proposed(pictures, pool)
-            found = self._refined(pictures, found, pool)
-            return self._finished(pictures, found, pool)
+        found = self._proposed(pictures)
+        found = self._refined(pictures, found)
+        return self._finished(pictures, found)
 
-    def _proposed(self, pictures, pool) -> Boxes:
-        levels = [
-            level
-            for place, picture in enumerate(pictures)
-            for level in levels_of(*picture.shape[:2], *self._pyramid, place)
-        ]
+    def _proposed(self, pictures) -> Boxes:
         parts = [Boxes(np.zeros(0, int), np.zeros((0, 4)), np.zeros(0, "float32"))]
-        for group in groups_of(levels, _LEVEL_PIXELS):
-            parts += self._of_levels(pictures, group, pool)
+        # The net computes further tiles while boxes of the ones before are suppressed.
+        for level, tiles in itertools.groupby(
+            self._cells(pictures), lambda pair: pair[0]
+        ):
+            cells = zip(*(cells for _, cells in tiles))
+            rows, columns, offsets, scores = map(np.concatenate, cells)
+            boxes = box_arithmetic.window_boxes(rows, columns, offsets, level.scale)
+            owners = np.full(len(boxes), level.picture)
+            parts.append(Boxes(owners, boxes, scores).suppressed(_IN_LEVEL))
         fields = ("owners", "boxes", "scores")
         found = Boxes(
             *(
@@ -106,33 +108,33 @@ class Cascade:
         ).suppressed(_OVER_LEVELS)
         return dataclasses.replace(found, boxes=box_arithmetic.squares(found.boxes))
 
-    def _of_levels(self, pictures, levels, pool) -> list[Boxes]:
-        """Return the boxes of each level; their pixels are freed at the end."""
-        pixels = pool.map(lambda at: resized(pictures[at.picture], at), levels)
-        jobs = [
-            [pool.submit(self._cells, whole, tile) for tile in tiles_of(level)]
-            for level, whole in zip(levels, pixels)
-        ]
-        found = []
-        for level, tiles in zip(levels, jobs):
-            cells = map(np.concatenate, zip(*(tile.result() for tile in tiles)))
-            rows, columns, offsets, scores = cells
-            boxes = box_arithmetic.window_boxes(rows, columns, offsets, level.scale)
-            owners = np.full(len(boxes), level.picture)
-            found.append(Boxes(owners, boxes, scores).suppressed(_IN_LEVEL))
-        return found
+    def _cells(self, pictures):
+        """Yield each level, tile by tile, with the cells that may be faces.
 
-    def _cells(self, whole, tile) -> tuple[np.ndarray, ...]:
-        """Return row, column, offsets and score of a tile's cells that may be faces."""
-        row, column, vertical, horizontal = tile
-        pixels = np.ascontiguousarray(whole[:, vertical, horizontal])
-        offsets, faces = self._pnet(pixels)
-        rows, columns = np.nonzero(faces[0, ..., 1] > self._thresholds[0])
-        kept = (0, rows, columns)
-        return rows + row, columns + column, offsets[kept], faces[..., 1][kept]
+        These are rows, columns, offsets and scores.
+        """
+        sent = collections.deque()
 
-    def _refined(self, pictures, found: Boxes, pool) -> Boxes:
-        computed = _over_crops(self._rnet, _REFINED_SIDE, pictures, found, pool)
+        def tiles():
+            for level, pixels in self._levels(pictures):
+                for row, column, vertical, horizontal in tiles_of(level):
+                    sent.append((level, row, column))
+                    yield np.ascontiguousarray(pixels[:, vertical, horizontal])
+
+        for offsets, faces in self._pnet.map(tiles()):
+            level, row, column = sent.popleft()
+            kept = (0, *np.nonzero(faces[0, ..., 1] > self._thresholds[0]))
+            place = (kept[1] + row, kept[2] + column)
+            yield level, (*place, offsets[kept], faces[..., 1][kept])
+
+    def _levels(self, pictures):
+        for place, picture in enumerate(pictures):
+            levels = levels_of(*picture.shape[:2], *self._pyramid, place)
+            for group in groups_of(levels, _LEVEL_PIXELS):
+                yield from zip(group, resized(picture, group))
+
+    def _refined(self, pictures, found: Boxes) -> Boxes:
+        computed = _over_crops(self._rnet, _REFINED_SIDE, pictures, found)
         if not computed:
             return found
         offsets, faces = computed
@@ -141,8 +143,8 @@ class Cascade:
         found = found[found.scores > self._thresholds[1]].suppressed(_REFINED)
         return dataclasses.replace(found, boxes=box_arithmetic.squares(found.boxes))
 
-    def _finished(self, pictures, found: Boxes, pool) -> Boxes:
-        computed = _over_crops(self._onet, _OUTPUT_SIDE, pictures, found, pool)
+    def _finished(self, pictures, found: Boxes) -> Boxes:
+        computed = _over_crops(self._onet, _OUTPUT_SIDE, pictures, found)
         if not computed:
             return found
         offsets, shares, faces = computed
@@ -153,23 +155,29 @@ class Cascade:
         return found.suppressed(_OUTPUT, of_smaller=True)
 
 
-def _over_crops(net, side: int, pictures, found: Boxes, pool) -> list[np.ndarray]:
+def _over_crops(net, side: int, pictures, found: Boxes) -> list[np.ndarray]:
     """Return a net's outputs for the crops of all boxes; none for no boxes."""
     parts = []
     for start in range(0, len(found.boxes), _CROPS):
-        crops = _crops(pictures, found[start : start + _CROPS], side, pool)
-        pieces = [crops[i : i + _PIECE] for i in range(0, len(crops), _PIECE)]
-        parts += pool.map(lambda piece: _rounded(net, piece), pieces)
+        crops = _crops(pictures, found[start : start + _CROPS], side)
+        size = _piece(len(crops))
+        missing = np.zeros((-len(crops) % size, *crops.shape[1:]), "float32")
+        padded = np.concatenate([crops, missing])
+        pieces = (padded[i : i + size] for i in range(0, len(padded), size))
+        outputs = [np.concatenate(output) for output in zip(*net.map(pieces))]
+        parts.append([output[: len(crops)] for output in outputs])
     return [np.concatenate(outputs) for outputs in zip(*parts)]
 
 
-def _rounded(net, crops: np.ndarray) -> list[np.ndarray]:
-    missing = -len(crops) % _ROUND
-    padded = np.pad(crops, [(0, missing), (0, 0), (0, 0), (0, 0)])
-    return [output[: len(crops)] for output in net(padded)]
+def _piece(count: int) -> int:
+    """Return how many crops a net takes at once: work for all cores, of few shapes."""
+    share = -(-count // (os.cpu_count() or 1))
+    if share <= _ROUND:
+        return 1 << (share - 1).bit_length()
+    return min(_PIECE, -(-share // _ROUND) * _ROUND)
 
 
-def _crops(pictures, found: Boxes, side: int, pool) -> np.ndarray:
+def _crops(pictures, found: Boxes, side: int) -> np.ndarray:
     """Return float32 (n, side, side, 3), grey where a box leaves its picture."""
 
     def cut(owner):
@@ -189,4 +197,4 @@ def _crops(pictures, found: Boxes, side: int, pool) -> np.ndarray:
             )
         return np.asarray(crops)
 
-    return np.concatenate(list(pool.map(cut, np.unique(found.owners))))
+    return np.concatenate([cut(owner) for owner in np.unique(found.owners)])

@@ -3,9 +3,14 @@
 TensorFlow only.
 """
 
+import collections
+import functools
 import importlib.util
+import itertools
 import os
 import tempfile
+from collections.abc import Iterable
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -16,6 +21,10 @@ from tftransfer.inference.frozen_function import frozen
 from tftransfer.inference.openvino_net import import_openvino
 
 ENGINES = ("auto", "tensorflow", "openvino")
+_CORES = os.cpu_count() or 1
+# Enough that no core waits for the caller, who works through the results in order.
+_IN_FLIGHT = max(16, 4 * _CORES)
+_TOGETHER = 16
 
 
 def engine_named(engine: str) -> str:
@@ -38,62 +47,97 @@ def engine_named(engine: str) -> str:
 
 
 def compiled(net: keras.Model, engine: str):
-    """Return a net as a function of arrays, callable from several threads.
+    """Return a net whose `map` computes a stream of arrays, from several threads.
 
     Args:
         net: Built model of one input of any size.
         engine: "tensorflow" or "openvino".
 
     Returns:
-        Function of float32 `(batch, height, width, 3)` that returns the list of the
-        net's outputs as arrays.
+        Object whose `map` takes float32 arrays `(batch, height, width, 3)`, one after
+        the other, and gives the list of the net's outputs for each, in their order.
     """
     return {"tensorflow": _TensorFlowNet, "openvino": _OpenVinoNet}[engine](net)
 
 
 class _TensorFlowNet:
-    """One graph with the weights folded in; its shapes are open, so it is traced once.
+    """A graph of 1, 2, 4, 8 and 16 inputs, which TensorFlow computes side by side.
 
-    It runs on the GPU where there is one.
+    Twice as fast as one after the other. The weights are folded in and shapes are open:
+    five traces serve all. It runs on the GPU where there is one.
     """
 
     def __init__(self, net):
-        self._function = frozen(net)
+        self._signature = tf.TensorSpec((None, *net.input_shape[1:]), tf.float32)
+        self._net = frozen(net)
+        self._graph = functools.cache(self._traced)
 
-    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
-        return [np.asarray(output) for output in self._function(tf.constant(pixels))]
+    def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        inputs = iter(inputs)
+        while some := list(itertools.islice(inputs, _TOGETHER)):
+            while some:
+                count = 1 << (len(some).bit_length() - 1)
+                found = self._graph(count)(*map(tf.constant, some[:count]))
+                some = some[count:]
+                yield from ([np.asarray(output) for output in each] for each in found)
+
+    def _traced(self, count: int):
+        # jit_compile: XLA would compile for each shape.
+        @tf.function(input_signature=[self._signature] * count, jit_compile=False)
+        def compute(*pixels):
+            return [self._net(each) for each in pixels]
+
+        return compute
 
 
 class _OpenVinoNet:
-    """One compilation for all shapes, a stream per core and a request per thread.
+    """One compilation for all shapes, a stream per core.
 
-    Each call runs on one core, so that a tile or some crops stay in its caches: the
-    caller's threads fill the others.
+    Each input runs on one core, so that a tile or some crops stay in its caches.
     """
 
     def __init__(self, net):
         openvino = import_openvino()
-        options = {
-            "NUM_STREAMS": os.cpu_count() or 1,
-            "INFERENCE_PRECISION_HINT": "f32",
-        }
         core = openvino.Core()
         # By a file: `openvino.convert_model` takes seconds and reports its use to the
-        # net; this takes 20 ms and calls nobody.
+        # network; this takes 20 ms and calls nobody.
         with tempfile.TemporaryDirectory() as folder:
             tf.io.write_graph(frozen(net).graph, folder, "net.pb", as_text=False)
             read = core.read_model(os.path.join(folder, "net.pb"))
+        options = {
+            "NUM_STREAMS": _CORES,
+            "INFERENCE_PRECISION_HINT": "f32",
+            # By default it keeps what it prepared for each shape it ever saw: 6 MiB per
+            # size of picture. With this it is as fast.
+            "CPU_RUNTIME_CACHE_CAPACITY": 64,
+        }
         self._net = core.compile_model(read, "CPU", options)
+        self._places = range(len(self._net.outputs))
         self._free = []
 
-    def __call__(self, pixels: np.ndarray) -> list[np.ndarray]:
+    def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
+        started = collections.deque()
+        try:
+            for pixels in inputs:
+                started.append(self._start(pixels))
+                if len(started) == _IN_FLIGHT:
+                    yield self._finish(started.popleft())
+            while started:
+                yield self._finish(started.popleft())
+        finally:
+            for request in started:  # left early: none may run on
+                request.wait()
+
+    def _start(self, pixels):
         try:
             request = self._free.pop()
         except IndexError:
             request = self._net.create_infer_request()
-        try:
-            request.infer([pixels], share_inputs=True)
-            places = range(len(self._net.outputs))
-            return [request.get_output_tensor(i).data.copy() for i in places]
-        finally:
-            self._free.append(request)
+        request.start_async([pixels], share_inputs=True)
+        return request
+
+    def _finish(self, request) -> list[np.ndarray]:
+        request.wait()
+        outputs = [request.get_output_tensor(i).data.copy() for i in self._places]
+        self._free.append(request)
+        return outputs

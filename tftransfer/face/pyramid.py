@@ -4,6 +4,7 @@ TensorFlow only.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 import tensorflow as tf
@@ -60,32 +61,40 @@ def levels_of(
     return levels
 
 
-@tf.function(
-    input_signature=[
-        tf.TensorSpec((None, None, 3), tf.uint8),
-        tf.TensorSpec((2,), tf.int32),
-    ],
-    jit_compile=False,
-)
-def _area(photograph, size):
-    return tf.image.resize(photograph[None], size, tf.image.ResizeMethod.AREA)
-
-
-def resized(photograph: tf.Tensor, level: Level) -> np.ndarray:
-    """Return a picture at a level's size: each pixel is the mean of its area.
+def resized(photograph: tf.Tensor, levels: list[Level]) -> list[np.ndarray]:
+    """Return a picture at the sizes of levels: each pixel is the mean of its area.
 
     Other ways of resizing find other boxes.
 
     Args:
         photograph: uint8 (height, width, 3).
-        level: One of its levels.
+        levels: Some of its levels.
 
     Returns:
-        float32 (1, level.height, level.width, 3).
+        float32 (1, level.height, level.width, 3) of each.
     """
+    sizes = [(level.height, level.width) for level in levels]
     with tf.device("CPU:0"):  # TensorFlow has it for no other device
-        # Not `.numpy()`, which copies.
-        return np.asarray(_area(photograph, (level.height, level.width)))
+        pixels = _resizer(len(sizes))(photograph, tf.constant(sizes))
+    return [np.asarray(level) for level in pixels]  # not `.numpy()`, which copies
+
+
+@functools.cache
+def _resizer(count: int):
+    """Return one graph for `count` sizes, which it computes side by side."""
+    signature = [
+        tf.TensorSpec((None, None, 3), tf.uint8),
+        tf.TensorSpec((count, 2), tf.int32),
+    ]
+
+    @tf.function(input_signature=signature, jit_compile=False)
+    def resize(photograph, sizes):
+        area = tf.image.ResizeMethod.AREA
+        return [
+            tf.image.resize(photograph[None], size, area) for size in tf.unstack(sizes)
+        ]
+
+    return resize
 
 
 def tiles_of(level: Level) -> list[tuple[int, int, slice, slice]]:
