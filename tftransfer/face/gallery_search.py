@@ -132,14 +132,14 @@ def _kth_person(products, persons, best: _Best) -> np.ndarray:
 def _by_faiss(queries, rows, persons, best: _Best) -> None:
     import faiss
 
-    k, there = best.people.shape[1], len(np.unique(persons))
+    k = best.people.shape[1]
     wanted = min(k, len(rows))
     while True:
         products, found = faiss.knn(
             queries, rows, wanted, metric=faiss.METRIC_INNER_PRODUCT
         )
         # Rows are not people: ask for more until k people are among them.
-        if wanted == len(rows) or _fewest_people(persons[found]) >= min(k, there):
+        if wanted == len(rows) or _fewest_people(persons[found]) >= k:
             break
         wanted = min(2 * wanted, len(rows))
     query = np.repeat(np.arange(len(queries)), wanted)
