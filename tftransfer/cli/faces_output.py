@@ -12,6 +12,7 @@ from tftransfer.cli.console import answer_table
 from tftransfer.cli.console import errors
 from tftransfer.cli.options import markdown_table
 from tftransfer.core.progress import progress_bar
+from tftransfer.data.decode import SUFFIXES
 from tftransfer.face import Face
 from tftransfer.face import draw as drawing
 from tftransfer.face.drawing import percent
@@ -175,12 +176,14 @@ def _files(paths) -> Iterator[str]:
 def _draw(folder: pathlib.Path, name: str, photograph, found) -> None:
     """Write a copy with the results drawn over it; never over another's."""
     folder.mkdir(parents=True, exist_ok=True)
-    stem = pathlib.Path(name).name.replace(" ", "_")
+    known = pathlib.Path(name).suffix.lower() in SUFFIXES
+    stem = pathlib.Path(name).stem if known else pathlib.Path(name).name
+    stem = stem.replace(" ", "_")
     path, number = folder / f"{stem}.jpg", 1
     while path.exists():
         number += 1
         path = folder / f"{stem}-{number}.jpg"
-    drawing(photograph, found).save(path, quality=92)
+    drawing(photograph, found).save(path, quality=92, subsampling=0)
 
 
 def _face(face: Face) -> dict:

@@ -1,0 +1,171 @@
+"""The commands of `tftransfer faces`, on one photograph that matplotlib ships.
+
+Its subject in her own colours is one person, with red and blue exchanged another: the
+net of these tests tells people by their mean colour.
+"""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+from typer.testing import CliRunner
+
+from tftransfer.cli.main import app
+
+
+def photograph() -> np.ndarray:
+    path = get_sample_data("grace_hopper.jpg", asfileobj=False)
+    return np.asarray(Image.open(path).resize((256, 303)))
+
+
+def of_person(name: str, number: int) -> np.ndarray:
+    """Return a picture of a person, a little darker with each number."""
+    pixels = photograph() if name == "Grace" else photograph()[..., ::-1]
+    return (pixels * (1 - 0.04 * number)).astype("uint8")
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("faces") / "people"
+    for name in ("Grace", "Azure"):
+        (folder / name).mkdir(parents=True)
+        for number in range(3):
+            picture = Image.fromarray(of_person(name, number))
+            picture.save(folder / name / f"{number}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory):
+    path = tmp_path_factory.mktemp("net") / "colours.keras"
+    layers = [
+        keras.Input((16, 16, 3)),
+        keras.layers.Rescaling(1 / 255, offset=-0.5),
+        keras.layers.GlobalAveragePooling2D(),
+    ]
+    keras.Sequential(layers).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def recognizer(people, net, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("store") / "recognizer"
+    for arguments in (
+        ["enroll", folder, people, "--net", net],
+        ["calibrate", folder, people, "--far", 0.2],
+    ):
+        result = CliRunner().invoke(app, ["faces", *map(str, arguments)])
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+def test_detect_draws_and_answers(run, people, tmp_path):
+    pictures = people / "Grace"
+    options = ["--draw", tmp_path / "drawn", "--json"]
+    found = json.loads(run("faces", "detect", pictures, *options).stdout)
+    assert [len(entry["faces"]) for entry in found] == [1, 1, 1]
+    face = found[0]["faces"][0]["face"]
+    assert np.array(face["landmarks"]).shape == (5, 2)
+    left, top, right, bottom = face["box"]
+    assert left < np.mean([x for x, _ in face["landmarks"]]) < right
+    assert top < np.mean([y for _, y in face["landmarks"]]) < bottom
+    drawn = np.asarray(Image.open(tmp_path / "drawn" / "0.jpg")).astype(int)
+    changed = np.abs(drawn - of_person("Grace", 0)).sum(-1)
+    assert changed[round(top), round(left) : round(right)].mean() > 60
+    assert changed[:, : round(left) - 8].mean() < 20
+
+
+def test_identify_and_verify(run, recognizer, people, tmp_path):
+    stranger = tmp_path / "green.png"
+    green = of_person("Grace", 0)[..., [1, 0, 2]] // np.array([2, 1, 2], "uint8")
+    Image.fromarray(green).save(stranger)
+    first, other = people / "Grace" / "0.png", people / "Azure" / "0.png"
+    arguments = ["identify", recognizer, first, other, stranger, "--json"]
+    entries = json.loads(run("faces", *arguments).stdout)
+    names = [face["name"] for entry in entries for face in entry["faces"]]
+    assert names == ["Grace", "Azure", None]
+    best = entries[0]["faces"][0]["candidates"][0]
+    assert best["name"] == "Grace"
+    assert best["probability"] > 0.5
+    shown = run("faces", "verify", recognizer, first, people / "Grace" / "2.png").stdout
+    assert shown.startswith("the same person: similarity")
+    found = run("faces", "verify", recognizer, first, other, "--json").stdout
+    assert json.loads(found)["same"] is False
+
+
+def test_one_broken_picture_fails_alone(run, recognizer, people, tmp_path):
+    broken = tmp_path / "broken.jpg"
+    broken.write_bytes(b"no picture")
+    arguments = ["identify", recognizer, broken, people / "Grace" / "1.png"]
+    shown = run("faces", *arguments, code=1).stdout.splitlines()
+    assert shown[0].endswith("error: an unknown format")
+    assert "Grace" in shown[1].split(": ")[1]
+
+
+def test_evaluate_prints_a_table(run, recognizer, people):
+    shown = run("faces", "evaluate", recognizer, people).stdout
+    assert "2 people, 6 pictures: 6 pairs of one person, 9 of two." in shown
+    assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    found = json.loads(run("faces", "evaluate", recognizer, people, "--json").stdout)
+    assert found["rank_1"]["1"] == [1.0, 0.0]
+
+
+def test_enroll_one_person_and_forget(run, net, people, tmp_path):
+    folder = tmp_path / "store"
+    pictures = [people / "Azure" / "0.png", tmp_path / "absent.png"]
+    arguments = ["enroll", folder, *pictures, "--name", "Blue", "--net", net]
+    result = run("faces", *arguments)
+    assert "Blue: 1 pictures" in result.stdout
+    assert "absent.png" in result.stderr
+    assert run("faces", "people", folder).stdout == "Blue\n"
+    run("faces", "forget", folder, "Blue")
+    assert json.loads(run("faces", "people", folder, "--json").stdout)["people"] == []
+    again = run("faces", "enroll", folder, people, "--net", net, code=1)
+    assert "Take another folder" in again.stderr
+
+
+def test_an_encrypted_recognizer_takes_its_key_from_the_environment(
+    run, net, people, tmp_path, monkeypatch
+):
+    pytest.importorskip("cryptography", reason="cryptography is not installed")
+    monkeypatch.setenv("TFTRANSFER_FACE_KEY", "q" * 43 + "=")
+    run("faces", "enroll", tmp_path / "store", people, "--net", net)
+    assert run("faces", "people", tmp_path / "store").stdout == "Azure\nGrace\n"
+    monkeypatch.setenv("TFTRANSFER_FACE_KEY", "no base64")
+    shown = run("faces", "people", tmp_path / "store", code=1).stderr
+    assert "32 bytes in base64" in shown
+
+
+def test_video(run, recognizer, tmp_path):
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    path = tmp_path / "film.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 2, (256, 303))
+    for name in ("Grace", "Azure", "Azure"):
+        writer.write(np.ascontiguousarray(of_person(name, 0)[..., ::-1]))
+    writer.release()
+    arguments = ["identify", recognizer, path, "--every", 0.5, "--json"]
+    entries = json.loads(run("faces", *arguments).stdout)
+    assert [entry["path"][-9:] for entry in entries] == [
+        f"at {seconds:.2f} s" for seconds in (0, 0.5, 1)
+    ]
+    names = [entry["faces"][0]["name"] for entry in entries]
+    assert names == ["Grace", "Azure", "Azure"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (["identify", "absent", "a.png"], "has no recognizer.json"),
+        (["enroll", "new", "a.png", "--name", "A"], "Expected `--net`"),
+        (["enroll", "new", "a.png", "--name", "A", "--net", "x"], "Received: 'x'"),
+        (["detect", "absent.png"], "No such file"),
+    ],
+)
+def test_errors_are_one_line(run, arguments, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = run("faces", *arguments, code=1)
+    assert text in (result.stdout + result.stderr)
+    assert not (tmp_path / "new").exists()
