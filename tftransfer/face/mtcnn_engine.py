@@ -113,31 +113,24 @@ class _OpenVinoNet:
         }
         self._net = core.compile_model(read, "CPU", options)
         self._places = range(len(self._net.outputs))
-        self._free = []
 
     def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        started = collections.deque()
+        # A request holds its last input: kept for the next call it would hold pictures.
+        free, started = [], collections.deque()
         try:
             for pixels in inputs:
-                started.append(self._start(pixels))
+                request = free.pop() if free else self._net.create_infer_request()
+                request.start_async([pixels], share_inputs=True)
+                started.append(request)
                 if len(started) == _IN_FLIGHT:
-                    yield self._finish(started.popleft())
+                    free.append(started.popleft())
+                    yield self._finished(free[-1])
             while started:
-                yield self._finish(started.popleft())
+                yield self._finished(started.popleft())
         finally:
             for request in started:  # left early: none may run on
                 request.wait()
 
-    def _start(self, pixels):
-        try:
-            request = self._free.pop()
-        except IndexError:
-            request = self._net.create_infer_request()
-        request.start_async([pixels], share_inputs=True)
-        return request
-
-    def _finish(self, request) -> list[np.ndarray]:
+    def _finished(self, request) -> list[np.ndarray]:
         request.wait()
-        outputs = [request.get_output_tensor(i).data.copy() for i in self._places]
-        self._free.append(request)
-        return outputs
+        return [request.get_output_tensor(place).data.copy() for place in self._places]
