@@ -8,7 +8,16 @@ import os
 import pathlib
 import platform
 
-_PEERS = ("openvino", "onnxruntime", "torch", "timm", "adapt", "skada", "POT")
+_PEERS = (
+    "openvino",
+    "onnxruntime",
+    "torch",
+    "timm",
+    "adapt",
+    "skada",
+    "POT",
+    "faiss-cpu",
+)
 FOLDER = pathlib.Path(__file__).parent / "results"
 
 
