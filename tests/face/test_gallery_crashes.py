@@ -303,6 +303,12 @@ def test_what_a_killed_removal_left_goes_with_the_next_writer(
     gallery.close()
     assert "person 3" not in Gallery.open(tmp_path, read_only=True)
     assert row in _on_disk(tmp_path)
+    assert Gallery.open(tmp_path, on_damage="skip").num_embeddings == 12
+    # Without the manifest both the old segment and the new one count, nobody twice.
+    manifest = (tmp_path / "manifest.json").read_bytes()
+    (tmp_path / "manifest.json").unlink()
+    assert Gallery.open(tmp_path, on_damage="skip").num_embeddings == 13
+    (tmp_path / "manifest.json").write_bytes(manifest)
     Gallery.open(tmp_path)
     assert row not in _on_disk(tmp_path)
 
