@@ -8,7 +8,6 @@ import functools
 import importlib.util
 import itertools
 import os
-import tempfile
 from collections.abc import Iterable
 from collections.abc import Iterator
 
@@ -18,6 +17,7 @@ import tensorflow as tf
 
 from tftransfer.core.validation import check_one_of
 from tftransfer.inference.frozen_function import frozen
+from tftransfer.inference.openvino_function import read_graph
 from tftransfer.inference.openvino_net import import_openvino
 
 ENGINES = ("auto", "tensorflow", "openvino")
@@ -97,13 +97,6 @@ class _OpenVinoNet:
     """
 
     def __init__(self, net):
-        openvino = import_openvino()
-        core = openvino.Core()
-        # By a file: `openvino.convert_model` takes seconds and reports its use to the
-        # network; this takes 20 ms and calls nobody.
-        with tempfile.TemporaryDirectory() as folder:
-            tf.io.write_graph(frozen(net).graph, folder, "net.pb", as_text=False)
-            read = core.read_model(os.path.join(folder, "net.pb"))
         options = {
             "NUM_STREAMS": _CORES,
             "INFERENCE_PRECISION_HINT": "f32",
@@ -111,7 +104,8 @@ class _OpenVinoNet:
             # size of picture. With this it is as fast.
             "CPU_RUNTIME_CACHE_CAPACITY": 64,
         }
-        self._net = core.compile_model(read, "CPU", options)
+        core = import_openvino().Core()
+        self._net = core.compile_model(read_graph(frozen(net)), "CPU", options)
         self._places = range(len(self._net.outputs))
 
     def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:

@@ -4,9 +4,11 @@ TensorFlow only, and `openvino`.
 """
 
 import os
+import tempfile
 
 import numpy as np
 import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
 
 from tftransfer.inference.net_function import NetFunction
 from tftransfer.inference.openvino_net import OpenVinoNet
@@ -46,7 +48,6 @@ class OpenVinoFunction(NetFunction):
 
 def converted(net):
     """Return the net as `openvino.Model`, with the outputs asked for and no others."""
-    openvino = import_openvino()
     spec = tf.TensorSpec((None, *net.input_shape[1:]), tf.float32, "image")
 
     @tf.function(input_signature=[spec], jit_compile=False)
@@ -58,12 +59,28 @@ def converted(net):
         ]
 
     concrete = compute.get_concrete_function()
-    model = openvino.convert_model(concrete)
+    return read_graph(
+        convert_to_constants.convert_variables_to_constants_v2(
+            concrete, lower_control_flow=False
+        )
+    )
+
+
+def read_graph(frozen):
+    """Return a concrete function without variables as `openvino.Model`.
+
+    By a file: `openvino.convert_model` takes seconds and reports its use over the
+    network; this takes a tenth of a second and calls nobody.
+    """
+    core = import_openvino().Core()
+    with tempfile.TemporaryDirectory() as folder:
+        tf.io.write_graph(frozen.graph, folder, "net.pb", as_text=False)
+        model = core.read_model(os.path.join(folder, "net.pb"))
     # Ops with gradients of their own, such as swish, leave their inputs as outputs too.
     results = {
         name: result
         for result in model.get_results()
         for name in result.output(0).names
     }
-    wanted = [results[output.name] for output in concrete.outputs]
-    return openvino.Model(wanted, model.get_parameters())
+    wanted = [results[output.name] for output in frozen.outputs]
+    return import_openvino().Model(wanted, model.get_parameters())
