@@ -80,9 +80,9 @@ def test_detect_draws_and_answers(run, people, tmp_path):
 
 
 def test_identify_and_verify(run, recognizer, people, tmp_path):
-    stranger = tmp_path / "green.png"
-    green = of_person("Grace", 0) * np.array([0.5, 1, 0.5])
-    Image.fromarray(green.astype("uint8")).save(stranger)
+    stranger = tmp_path / "pale.png"
+    pale = np.minimum(255, of_person("Grace", 0).astype(int) + 90)
+    Image.fromarray(pale.astype("uint8")).save(stranger)
     first, other = people / "Grace" / "0.png", people / "Azure" / "0.png"
     arguments = ["identify", recognizer, first, other, stranger, "--json"]
     entries = json.loads(run("faces", *arguments).stdout)
