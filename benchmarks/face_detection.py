@@ -116,7 +116,7 @@ def agreement() -> dict:
     import mtcnn
 
     from tftransfer.face import MTCNN
-    from tftransfer.face.suppression import overlaps
+    from tftransfer.face.detection.suppression import overlaps
 
     pictures = photographs()
     peer = mtcnn.MTCNN()
@@ -149,7 +149,7 @@ def agreement() -> dict:
 def recall() -> dict:
     """Return true and false faces of each side on dlib_faces, by its boxes."""
     from tftransfer.face import as_photograph
-    from tftransfer.face.suppression import overlaps
+    from tftransfer.face.detection.suppression import overlaps
 
     folder = data_folder("dlib_faces")
     tree = xml.etree.ElementTree.parse(folder / "training_with_face_landmarks.xml")

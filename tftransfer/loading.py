@@ -8,6 +8,7 @@ _REGISTERING = (
     "tftransfer.backbones.adopted",
     "tftransfer.distillation",
     "tftransfer.domain.deep",
+    "tftransfer.face.training.people_classifier",
     "tftransfer.features",
     "tftransfer.finetune",
 )

@@ -5,8 +5,8 @@ import pytest
 
 from tftransfer.face import align
 from tftransfer.face import crop
-from tftransfer.face.alignment import ARCFACE_TEMPLATE
-from tftransfer.face.alignment import similarity
+from tftransfer.face.nets.alignment import ARCFACE_TEMPLATE
+from tftransfer.face.nets.alignment import similarity
 
 
 def turned(points, degrees, scale, shift):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tftransfer.face import box_arithmetic
+from tftransfer.face.detection import box_arithmetic
 
 RNG = np.random.default_rng(0)
 CORNERS = RNG.uniform(-20, 80, (7, 2))

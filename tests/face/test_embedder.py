@@ -15,8 +15,8 @@ from tftransfer.face import VGGFace
 from tftransfer.face import align
 from tftransfer.face import as_photograph
 from tftransfer.face import crop
-from tftransfer.face.alignment import ARCFACE_TEMPLATE
-from tftransfer.face.embedder_net import embedding_net
+from tftransfer.face.nets.alignment import ARCFACE_TEMPLATE
+from tftransfer.face.nets.embedder_net import embedding_net
 
 RNG = np.random.default_rng(0)
 CROPS = RNG.integers(0, 256, (70, 16, 16, 3), "uint8")

@@ -8,7 +8,7 @@ from tests.face.toy_people import small_net
 from tests.face.toy_people import toy_people
 from tftransfer.face import equal_error_rate
 from tftransfer.face import fine_tune_embedding
-from tftransfer.face.people_pairs import similarities_of_pairs
+from tftransfer.face.scores.people_pairs import similarities_of_pairs
 from tftransfer.losses import TripletHardLoss
 from tftransfer.losses import TripletSemiHardLoss
 

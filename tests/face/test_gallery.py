@@ -9,9 +9,9 @@ import pytest
 
 from tftransfer.face import Gallery
 from tftransfer.face import GalleryLocked
-from tftransfer.face import gallery_folder
-from tftransfer.face import gallery_rows
-from tftransfer.face import gallery_search
+from tftransfer.face.gallery import folder as gallery_folder
+from tftransfer.face.gallery import rows as gallery_rows
+from tftransfer.face.gallery import search as gallery_search
 
 _DIMENSION = 8
 KEY = bytes(range(32))

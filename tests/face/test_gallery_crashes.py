@@ -16,7 +16,7 @@ import pytest
 
 from tftransfer.face import DamagedGallery
 from tftransfer.face import Gallery
-from tftransfer.face import gallery_folder
+from tftransfer.face.gallery import folder as gallery_folder
 
 KEY = bytes(range(32))
 
@@ -376,7 +376,7 @@ def test_encrypted_files_tell_nothing(tmp_path, small_segments):
 def test_encrypted_people_cannot_change_places(tmp_path):
     """Ciphertext moved within a file, checksums made right, does not open."""
     pytest.importorskip("cryptography", reason="the extra encryption is absent")
-    from tftransfer.face.gallery_cipher import Cipher
+    from tftransfer.face.gallery.cipher import Cipher
 
     cipher = Cipher(KEY)
     line = cipher.close_line(b"Ada", "000001:line")

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from tftransfer.face import MTCNN
-from tftransfer.face.suppression import overlaps
+from tftransfer.face.detection.suppression import overlaps
 
 ENGINES = ("tensorflow", "openvino")
 # mtcnn 1.0.0, threshold_onet=0.7: box and probability, five x, five y
@@ -108,7 +108,7 @@ def test_a_box_ends_where_its_picture_does(mtcnn, hopper, part, side):
 def test_a_batch_of_mixed_sizes_is_its_pictures_one_by_one(
     mtcnn, hopper, group, engine, monkeypatch
 ):
-    from tftransfer.face import mtcnn as module
+    from tftransfer.face.detection import mtcnn as module
 
     monkeypatch.setattr(module, "_TOGETHER", 3)  # 5 pictures: two groups
     detector = mtcnn(engine)

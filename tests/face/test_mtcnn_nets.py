@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tftransfer.face.mtcnn_nets import output_net
-from tftransfer.face.mtcnn_nets import proposal_net
-from tftransfer.face.mtcnn_nets import refinement_net
-from tftransfer.face.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection.mtcnn_nets import output_net
+from tftransfer.face.detection.mtcnn_nets import proposal_net
+from tftransfer.face.detection.mtcnn_nets import refinement_net
+from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
 
 # mtcnn 1.0.0 on default_rng(0).uniform(0, 255, (1, side, side, 3)), float32
 RECORDED = {

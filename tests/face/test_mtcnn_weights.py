@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from tftransfer.backbones.published import WeightsNotFoundError
-from tftransfer.face import mtcnn_weights
-from tftransfer.face.mtcnn_nets import output_net
-from tftransfer.face.mtcnn_nets import proposal_net
-from tftransfer.face.mtcnn_nets import refinement_net
-from tftransfer.face.mtcnn_weights import FILE_NAME
-from tftransfer.face.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection import mtcnn_weights
+from tftransfer.face.detection.mtcnn_nets import output_net
+from tftransfer.face.detection.mtcnn_nets import proposal_net
+from tftransfer.face.detection.mtcnn_nets import refinement_net
+from tftransfer.face.detection.mtcnn_weights import FILE_NAME
+from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("mtcnn") is None, reason="the package mtcnn is absent"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tftransfer.face import people_pairs
-from tftransfer.face.people_pairs import similarities_of_pairs
+from tftransfer.face.scores import people_pairs
+from tftransfer.face.scores.people_pairs import similarities_of_pairs
 
 RNG = np.random.default_rng(0)
 EMBEDDINGS = RNG.normal(size=(30, 5)).astype("float32")

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tftransfer.face.mtcnn_nets import proposal_net
-from tftransfer.face.pyramid import Level
-from tftransfer.face.pyramid import groups_of
-from tftransfer.face.pyramid import levels_of
-from tftransfer.face.pyramid import resized
-from tftransfer.face.pyramid import tiles_of
+from tftransfer.face.detection.mtcnn_nets import proposal_net
+from tftransfer.face.detection.pyramid import Level
+from tftransfer.face.detection.pyramid import groups_of
+from tftransfer.face.detection.pyramid import levels_of
+from tftransfer.face.detection.pyramid import resized
+from tftransfer.face.detection.pyramid import tiles_of
 
 
 @pytest.mark.parametrize("min_face_size", [6, 12, 20, 49, 100.5])
@@ -64,7 +64,7 @@ def test_tiles_hold_each_cell_once(size):
 
 
 def test_the_net_computes_on_tiles_what_it_does_on_the_level(monkeypatch):
-    from tftransfer.face import pyramid
+    from tftransfer.face.detection import pyramid
 
     monkeypatch.setattr(pyramid, "_TILE_SIDE", 30)
     monkeypatch.setattr(pyramid, "_TILE_PIXELS", 30 * 26)

@@ -173,9 +173,9 @@ def test_evaluation_of_colours_that_are_far_apart_is_perfect(people):
 
 def test_evaluation_of_chance_is_chance():
     """Colours at random have nothing to do with the names."""
-    from tftransfer.face import evaluation
-    from tftransfer.face.people_pairs import similarities_of_pairs
-    from tftransfer.face.verification import equal_error_rate
+    from tftransfer.face.scores import evaluation
+    from tftransfer.face.scores.people_pairs import similarities_of_pairs
+    from tftransfer.face.scores.verification import equal_error_rate
 
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(60, 16)).astype("float32")

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from tftransfer.face.suppression import best_boxes
-from tftransfer.face.suppression import overlaps
+from tftransfer.face.detection.suppression import best_boxes
+from tftransfer.face.detection.suppression import overlaps
 
 
 def overlap(a, b, of_smaller):

@@ -14,7 +14,7 @@ from tftransfer.backbones import Preprocessing
 from tftransfer.backbones import WeightsNotFoundError
 from tftransfer.backbones import published
 from tftransfer.face import VGGFace
-from tftransfer.face.vggface_weights import load_weights
+from tftransfer.face.nets.vggface_weights import load_weights
 
 
 @pytest.fixture

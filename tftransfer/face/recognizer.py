@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tftransfer.face.calibration import FaceCalibration
-from tftransfer.face.calibration import calibrated
-from tftransfer.face.gallery import Gallery
+from tftransfer.face.gallery.gallery import Gallery
 from tftransfer.face.people import embeddings_of_people
 from tftransfer.face.people import people_of
 from tftransfer.face.people import pictures_of
@@ -23,6 +21,8 @@ from tftransfer.face.results import Identification
 from tftransfer.face.results import NoFaceError
 from tftransfer.face.results import PictureResult
 from tftransfer.face.results import Verification
+from tftransfer.face.scores.calibration import FaceCalibration
+from tftransfer.face.scores.calibration import calibrated
 
 
 class FaceRecognizer(InFolder):

@@ -4,8 +4,8 @@ import json
 import os
 import pathlib
 
-from tftransfer.face.calibration import FaceCalibration
-from tftransfer.face.gallery import Gallery
+from tftransfer.face.gallery.gallery import Gallery
+from tftransfer.face.scores.calibration import FaceCalibration
 
 SETTINGS = "recognizer.json"
 _FORMAT = 1
@@ -71,12 +71,12 @@ class InFolder:
             GalleryLocked: When another process has it open for writing.
             ValueError: When a file is damaged, or the key another.
         """
-        from tftransfer.face.embedder import Embedder
+        from tftransfer.face.nets.embedder import Embedder
 
         folder = pathlib.Path(folder)
         settings = read_settings(folder)
         if detector is None:
-            from tftransfer.face.mtcnn import MTCNN
+            from tftransfer.face.detection.mtcnn import MTCNN
 
             detector = MTCNN(**settings.pop("detector"))
         embedder = Embedder.load(folder / "embedder")
@@ -122,7 +122,7 @@ def as_embedder(embedder):
     """Return an `Embedder`: the one given, or one of the Keras model given."""
     if hasattr(embedder, "embed"):
         return embedder
-    from tftransfer.face.embedder import Embedder
+    from tftransfer.face.nets.embedder import Embedder
 
     return Embedder.from_model(embedder)
 

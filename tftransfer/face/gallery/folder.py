@@ -13,22 +13,22 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tftransfer.face.gallery_access import check_access
-from tftransfer.face.gallery_access import cipher_of
-from tftransfer.face.gallery_access import key_check
-from tftransfer.face.gallery_access import locked
-from tftransfer.face.gallery_errors import DamagedGallery
-from tftransfer.face.gallery_manifest import MANIFEST
-from tftransfer.face.gallery_manifest import Manifest
-from tftransfer.face.gallery_manifest import read_manifest
-from tftransfer.face.gallery_manifest import sync_folder
-from tftransfer.face.gallery_manifest import write_manifest
-from tftransfer.face.gallery_segment import Enrolled
-from tftransfer.face.gallery_segment import Segment
-from tftransfer.face.gallery_segment import append_entries
-from tftransfer.face.gallery_segment import cut_tail
-from tftransfer.face.gallery_segment import read_entries
-from tftransfer.face.gallery_segment import shred
+from tftransfer.face.gallery.access import check_access
+from tftransfer.face.gallery.access import cipher_of
+from tftransfer.face.gallery.access import key_check
+from tftransfer.face.gallery.access import locked
+from tftransfer.face.gallery.errors import DamagedGallery
+from tftransfer.face.gallery.manifest import MANIFEST
+from tftransfer.face.gallery.manifest import Manifest
+from tftransfer.face.gallery.manifest import read_manifest
+from tftransfer.face.gallery.manifest import sync_folder
+from tftransfer.face.gallery.manifest import write_manifest
+from tftransfer.face.gallery.segment import Enrolled
+from tftransfer.face.gallery.segment import Segment
+from tftransfer.face.gallery.segment import append_entries
+from tftransfer.face.gallery.segment import cut_tail
+from tftransfer.face.gallery.segment import read_entries
+from tftransfer.face.gallery.segment import shred
 
 SEGMENT_ROWS = 16384  # what removing one person rewrites at most: 32 MiB at 512
 _OURS = re.compile(r"\d+\.(people|vectors)")

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tftransfer.face.gallery_segment import Enrolled
+from tftransfer.face.gallery.segment import Enrolled
 
 _ROWS = 16384  # of a block; memory that is not filled yet costs nothing
 

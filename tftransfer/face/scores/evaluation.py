@@ -5,15 +5,15 @@ import os
 
 import numpy as np
 
-from tftransfer.face.gallery import Gallery
-from tftransfer.face.identification import open_set_identification_rate
-from tftransfer.face.identification import rank_k
+from tftransfer.face.gallery.gallery import Gallery
 from tftransfer.face.people import embeddings_of_people
-from tftransfer.face.people_pairs import similarities_of_pairs
-from tftransfer.face.verification import equal_error_rate
-from tftransfer.face.verification import tar_at_far
-from tftransfer.face.verification_folds import FoldAccuracy
-from tftransfer.face.verification_folds import ten_fold_accuracy
+from tftransfer.face.scores.identification import open_set_identification_rate
+from tftransfer.face.scores.identification import rank_k
+from tftransfer.face.scores.people_pairs import similarities_of_pairs
+from tftransfer.face.scores.verification import equal_error_rate
+from tftransfer.face.scores.verification import tar_at_far
+from tftransfer.face.scores.verification_folds import FoldAccuracy
+from tftransfer.face.scores.verification_folds import ten_fold_accuracy
 
 _DRAWS = 20
 

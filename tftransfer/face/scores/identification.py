@@ -8,9 +8,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tftransfer.face.verification import checked_share
-from tftransfer.face.verification import clopper_pearson
-from tftransfer.face.verification import threshold_between
+from tftransfer.face.scores.verification import checked_share
+from tftransfer.face.scores.verification import clopper_pearson
+from tftransfer.face.scores.verification import threshold_between
 
 
 @dataclasses.dataclass(frozen=True)

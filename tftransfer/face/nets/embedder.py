@@ -12,14 +12,14 @@ import numpy as np
 
 from tftransfer.core.fingerprint import model_digest
 from tftransfer.core.validation import check_one_of
-from tftransfer.face.alignment import align
-from tftransfer.face.alignment import check_margin
-from tftransfer.face.alignment import crop
-from tftransfer.face.embedder_files import read_embedder
-from tftransfer.face.embedder_files import write_embedder
-from tftransfer.face.embedder_net import embedding_net
-from tftransfer.face.embedder_net import is_vggface
 from tftransfer.face.found import Face
+from tftransfer.face.nets.alignment import align
+from tftransfer.face.nets.alignment import check_margin
+from tftransfer.face.nets.alignment import crop
+from tftransfer.face.nets.embedder_files import read_embedder
+from tftransfer.face.nets.embedder_files import write_embedder
+from tftransfer.face.nets.embedder_net import embedding_net
+from tftransfer.face.nets.embedder_net import is_vggface
 from tftransfer.features.pipelining import map_in_order
 from tftransfer.inference.engines import ENGINES
 from tftransfer.inference.engines import WORTH_MEASURING

@@ -9,16 +9,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tftransfer.face.gallery_checks import checked_dimension
-from tftransfer.face.gallery_checks import checked_name
-from tftransfer.face.gallery_checks import unit_rows
-from tftransfer.face.gallery_errors import DamagedGallery
-from tftransfer.face.gallery_folder import GalleryFolder
-from tftransfer.face.gallery_rows import Rows
-from tftransfer.face.gallery_salvage import salvage
-from tftransfer.face.gallery_search import choose_index
-from tftransfer.face.gallery_search import most_similar
-from tftransfer.face.gallery_segment import Enrolled
+from tftransfer.face.gallery.checks import checked_dimension
+from tftransfer.face.gallery.checks import checked_name
+from tftransfer.face.gallery.checks import unit_rows
+from tftransfer.face.gallery.errors import DamagedGallery
+from tftransfer.face.gallery.folder import GalleryFolder
+from tftransfer.face.gallery.rows import Rows
+from tftransfer.face.gallery.salvage import salvage
+from tftransfer.face.gallery.search import choose_index
+from tftransfer.face.gallery.search import most_similar
+from tftransfer.face.gallery.segment import Enrolled
 
 _TRIES = 20  # of a reader while a writer replaces the files that it reads
 

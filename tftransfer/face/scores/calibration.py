@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 
-from tftransfer.face.people_pairs import similarities_of_pairs
-from tftransfer.face.similarity_calibration import SimilarityCalibration
-from tftransfer.face.verification import ThresholdAtFAR
-from tftransfer.face.verification import threshold_at_far
+from tftransfer.face.scores.people_pairs import similarities_of_pairs
+from tftransfer.face.scores.similarity_calibration import SimilarityCalibration
+from tftransfer.face.scores.verification import ThresholdAtFAR
+from tftransfer.face.scores.verification import threshold_at_far
 
 
 @dataclasses.dataclass(frozen=True)

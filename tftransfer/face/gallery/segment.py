@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tftransfer.face.gallery_cipher import PlainText
-from tftransfer.face.gallery_errors import DamagedGallery
+from tftransfer.face.gallery.cipher import PlainText
+from tftransfer.face.gallery.errors import DamagedGallery
 
 _JSON = json.JSONEncoder(ensure_ascii=False)
 

@@ -16,10 +16,10 @@ from tftransfer.data import FolderIndex
 from tftransfer.data import Source
 from tftransfer.data import with_activations
 from tftransfer.data.splitting import training_and_validation
-from tftransfer.face.arcface import ArcFace
-from tftransfer.face.labelled import copied_backbone
-from tftransfer.face.labelled import labelled_source
-from tftransfer.face.people_classifier import PeopleClassifier
+from tftransfer.face.training.arcface import ArcFace
+from tftransfer.face.training.labelled import copied_backbone
+from tftransfer.face.training.labelled import labelled_source
+from tftransfer.face.training.people_classifier import PeopleClassifier
 from tftransfer.finetune.freezing import freeze_until
 from tftransfer.finetune.freezing import set_trainable
 from tftransfer.losses import ArcFaceLoss

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from tftransfer.face.verification import checked_pairs
-from tftransfer.face.verification import threshold_between
+from tftransfer.face.scores.verification import checked_pairs
+from tftransfer.face.scores.verification import threshold_between
 
 
 @dataclasses.dataclass(frozen=True)

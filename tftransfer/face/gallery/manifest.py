@@ -6,9 +6,9 @@ import os
 import pathlib
 import zlib
 
-from tftransfer.face.gallery_errors import DamagedGallery
-from tftransfer.face.gallery_segment import Segment
-from tftransfer.face.gallery_segment import read_header
+from tftransfer.face.gallery.errors import DamagedGallery
+from tftransfer.face.gallery.segment import Segment
+from tftransfer.face.gallery.segment import read_header
 
 FORMAT = "tftransfer face gallery"
 VERSION = 1

@@ -2,16 +2,16 @@
 
 import pathlib
 
-from tftransfer.face.gallery_access import check_access
-from tftransfer.face.gallery_access import cipher_of
-from tftransfer.face.gallery_errors import DamagedGallery
-from tftransfer.face.gallery_manifest import MANIFEST
-from tftransfer.face.gallery_manifest import Manifest
-from tftransfer.face.gallery_manifest import manifest_from_segments
-from tftransfer.face.gallery_manifest import read_manifest
-from tftransfer.face.gallery_segment import Enrolled
-from tftransfer.face.gallery_segment import read_entries
-from tftransfer.face.gallery_segment import salvage_entries
+from tftransfer.face.gallery.access import check_access
+from tftransfer.face.gallery.access import cipher_of
+from tftransfer.face.gallery.errors import DamagedGallery
+from tftransfer.face.gallery.manifest import MANIFEST
+from tftransfer.face.gallery.manifest import Manifest
+from tftransfer.face.gallery.manifest import manifest_from_segments
+from tftransfer.face.gallery.manifest import read_manifest
+from tftransfer.face.gallery.segment import Enrolled
+from tftransfer.face.gallery.segment import read_entries
+from tftransfer.face.gallery.segment import salvage_entries
 
 
 def salvage(

@@ -12,15 +12,15 @@ from collections.abc import Iterable
 import numpy as np
 
 from tftransfer.core.validation import check_range
-from tftransfer.face.box_arithmetic import clipped
-from tftransfer.face.cascade import Cascade
+from tftransfer.face.detection.box_arithmetic import clipped
+from tftransfer.face.detection.cascade import Cascade
+from tftransfer.face.detection.mtcnn_engine import compiled
+from tftransfer.face.detection.mtcnn_engine import engine_named
+from tftransfer.face.detection.mtcnn_nets import output_net
+from tftransfer.face.detection.mtcnn_nets import proposal_net
+from tftransfer.face.detection.mtcnn_nets import refinement_net
+from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
 from tftransfer.face.found import Face
-from tftransfer.face.mtcnn_engine import compiled
-from tftransfer.face.mtcnn_engine import engine_named
-from tftransfer.face.mtcnn_nets import output_net
-from tftransfer.face.mtcnn_nets import proposal_net
-from tftransfer.face.mtcnn_nets import refinement_net
-from tftransfer.face.mtcnn_weights import load_mtcnn_weights
 from tftransfer.face.photographs import as_photograph
 
 # Pictures found together, and pixels: what is held of a long list at a time.

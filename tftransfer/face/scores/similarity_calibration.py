@@ -7,8 +7,8 @@ import numpy as np
 from scipy import optimize
 from scipy import special
 
-from tftransfer.face.verification import checked_pairs
-from tftransfer.face.verification import checked_share
+from tftransfer.face.scores.verification import checked_pairs
+from tftransfer.face.scores.verification import checked_share
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,10 +7,10 @@ import keras
 from tftransfer.backbones.preprocessing import Preprocessing
 from tftransfer.core.validation import check_image_shape
 from tftransfer.core.validation import check_one_of
-from tftransfer.face.vggface_nets import NETS
-from tftransfer.face.vggface_nets import build_net
-from tftransfer.face.vggface_weights import find_weights
-from tftransfer.face.vggface_weights import load_weights
+from tftransfer.face.nets.vggface_nets import NETS
+from tftransfer.face.nets.vggface_nets import build_net
+from tftransfer.face.nets.vggface_weights import find_weights
+from tftransfer.face.nets.vggface_weights import load_weights
 
 _TOP_SIDE = 224
 

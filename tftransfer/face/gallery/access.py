@@ -3,10 +3,10 @@
 import contextlib
 import pathlib
 
-from tftransfer.face.gallery_cipher import Cipher
-from tftransfer.face.gallery_cipher import PlainText
-from tftransfer.face.gallery_errors import GalleryLocked
-from tftransfer.face.gallery_manifest import Manifest
+from tftransfer.face.gallery.cipher import Cipher
+from tftransfer.face.gallery.cipher import PlainText
+from tftransfer.face.gallery.errors import GalleryLocked
+from tftransfer.face.gallery.manifest import Manifest
 
 _WORD = b"tftransfer"
 

@@ -13,13 +13,13 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from tftransfer.face import box_arithmetic
-from tftransfer.face.mtcnn_nets import GREY
-from tftransfer.face.pyramid import groups_of
-from tftransfer.face.pyramid import levels_of
-from tftransfer.face.pyramid import resized
-from tftransfer.face.pyramid import tiles_of
-from tftransfer.face.suppression import best_boxes
+from tftransfer.face.detection import box_arithmetic
+from tftransfer.face.detection.mtcnn_nets import GREY
+from tftransfer.face.detection.pyramid import groups_of
+from tftransfer.face.detection.pyramid import levels_of
+from tftransfer.face.detection.pyramid import resized
+from tftransfer.face.detection.pyramid import tiles_of
+from tftransfer.face.detection.suppression import best_boxes
 
 _LEVEL_PIXELS = 2**22  # resized at a time: 48 MiB as float32, unless one has more
 _CROPS = 2**10  # cut out at a time: 27 MiB at 48 x 48

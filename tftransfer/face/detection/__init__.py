@@ -1,0 +1,1 @@
+"""MTCNN: three nets, a pyramid, suppression of boxes."""

@@ -1,0 +1,1 @@
+"""Galleries: enrolled people in memory or on disk, and their search. No TensorFlow."""

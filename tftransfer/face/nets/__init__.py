@@ -1,0 +1,1 @@
+"""Nets of faces: crops, published architectures, embedders."""

@@ -1,0 +1,1 @@
+"""Scores and thresholds of verification and identification. No TensorFlow."""
