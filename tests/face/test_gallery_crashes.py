@@ -23,7 +23,8 @@ KEY = bytes(range(32))
 _WRITER = """
 import sys
 import numpy as np
-from tftransfer.face import Gallery, gallery_folder
+from tftransfer.face import Gallery
+from tftransfer.face.gallery import folder as gallery_folder
 
 gallery_folder.SEGMENT_ROWS = 7
 gallery = Gallery.open(sys.argv[1], dimension=4, fingerprint="net")
