@@ -42,6 +42,7 @@ _PUBLIC = {
     "rank_k": "tftransfer.face.scores.identification",
     "read_lfw_pairs": "tftransfer.face.scores.lfw_pairs",
     "roc": "tftransfer.face.scores.verification",
+    "similarities_of_pairs": "tftransfer.face.scores.people_pairs",
     "tar_at_far": "tftransfer.face.scores.verification",
     "ten_fold_accuracy": "tftransfer.face.scores.verification_folds",
     "threshold_at_far": "tftransfer.face.scores.verification",
