@@ -114,6 +114,23 @@ def test_evaluate_prints_a_table(run, recognizer, people):
     assert found["rank_1"]["1"] == [1.0, 0.0]
 
 
+def test_evaluate_a_list_of_pairs(run, recognizer, people, tmp_path):
+    for name in ("Grace", "Azure"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            picture = Image.open(people / name / f"{number}.png")
+            picture.save(tmp_path / name / f"{name}_{number + 1:04d}.jpg", quality=95)
+    lines = ["2\t1", "Grace\t1\t2", "Grace\t1\tAzure\t2", "Azure\t2\t3"]
+    pairs = tmp_path / "pairs.txt"
+    pairs.write_text("\n".join([*lines, "Azure\t3\tGrace\t3"]) + "\n")
+    arguments = ["evaluate", recognizer, tmp_path, "--pairs", pairs]
+    shown = run("faces", *arguments).stdout
+    assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    found = json.loads(run("faces", *arguments, "--json").stdout)
+    assert len(found["similarities"]) == 4
+    assert found["accuracy"]["mean"] == 1.0
+
+
 def test_enroll_one_person_and_forget(run, net, people, tmp_path):
     folder = tmp_path / "store"
     pictures = [people / "Azure" / "0.png", tmp_path / "absent.png"]

@@ -174,6 +174,10 @@ def calibrate(
 def evaluate(
     recognizer: Store,
     people: People,
+    pairs: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="LFW's pairs.txt: its ten folds, of pictures in PEOPLE."),
+    ] = None,
     seed: options.Seed = 0,
     json_output: options.Json = False,
 ) -> None:
@@ -181,10 +185,18 @@ def evaluate(
     check_store(recognizer)
     options.check_folder(people)
     load_tensorflow()
-    from tftransfer.cli.faces_output import answer_evaluation
+    from tftransfer.cli import faces_output
+    from tftransfer.face import evaluate_pairs
     from tftransfer.face import evaluate_people
+    from tftransfer.face import read_lfw_pairs
 
-    answer_evaluation(evaluate_people(opened(recognizer), people, seed), json_output)
+    face = opened(recognizer)
+    if pairs is None:
+        found = evaluate_people(face, people, seed)
+        faces_output.answer_evaluation(found, json_output)
+    else:
+        found = evaluate_pairs(face, read_lfw_pairs(pairs, people))
+        faces_output.answer_pairs(found, json_output)
 
 
 COMMANDS = {

@@ -123,18 +123,10 @@ def answer_calibration(found, as_json: bool) -> None:
 def answer_evaluation(found, as_json: bool) -> None:
     """Print scores as a table, or as JSON."""
     if as_json:
-        accuracy = vars(found.accuracy).items()
-        plain = {k: v.tolist() if hasattr(v, "tolist") else v for k, v in accuracy}
-        answer_json(vars(found) | {"accuracy": plain})
+        answer_json(vars(found) | {"accuracy": _plain(found.accuracy)})
         return
     same, different = found.pairs
-    rows = [
-        ["measure", "value"],
-        ["verification, ten folds", str(found.accuracy)],
-        ["equal error rate", f"{found.equal_error_rate:.2%}"],
-    ]
-    for far, rate in found.tar_at_far.items():
-        rows.append([f"true accepts at {far:g} false accepts", f"{rate:.2%}"])
+    rows = _of_pairs(found)
     for count, (mean, spread) in found.rank_1.items():
         text = f"rank 1, {count} picture{'s' * (count > 1)} enrolled"
         rows.append([text, f"{mean:.2%} ± {spread:.2%}"])
@@ -146,8 +138,39 @@ def answer_evaluation(found, as_json: bool) -> None:
         f"person, {different} of two."
     )
     answer_table(markdown_table(rows))
-    for path, reason in found.left_out.items():
-        errors().print(f"left out {path}: {reason}", markup=False)
+    _say_left_out(found.left_out)
+
+
+def answer_pairs(found, as_json: bool) -> None:
+    """Print scores on a list of pairs as a table, or as JSON."""
+    if as_json:
+        values = vars(found) | {"similarities": found.similarities.tolist()}
+        answer_json(values | {"accuracy": _plain(found.accuracy)})
+        return
+    answer_table(markdown_table(_of_pairs(found)))
+    _say_left_out(found.without_face)
+
+
+def _of_pairs(found) -> list[list[str]]:
+    rows = [["measure", "value"]]
+    if found.accuracy is not None:
+        rows.append(["verification, ten folds", str(found.accuracy)])
+    rows.append(["equal error rate", f"{found.equal_error_rate:.2%}"])
+    for far, rate in found.tar_at_far.items():
+        rows.append([f"true accepts at {far:g} false accepts", f"{rate:.2%}"])
+    return rows
+
+
+def _plain(accuracy) -> dict | None:
+    if accuracy is None:
+        return None
+    values = vars(accuracy).items()
+    return {k: v.tolist() if hasattr(v, "tolist") else v for k, v in values}
+
+
+def _say_left_out(pictures: dict[str, str]) -> None:
+    for path, reason in pictures.items():
+        errors().print(f"no face in {path}: {reason}", markup=False)
 
 
 def _sorted_out(paths) -> tuple[list[str], list[str]]:
