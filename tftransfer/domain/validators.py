@@ -160,14 +160,14 @@ def importance_weights(
     split = StratifiedKFold(folds, shuffle=True, random_state=random_state)
     model = _domain_classifier(rows, domains, C, split)
     if X is None:
-        shares = cross_val_predict(
-            model, rows, domains, cv=split, method="predict_log_proba"
+        logits = cross_val_predict(
+            model, rows, domains, cv=split, method="decision_function"
         )[: len(source)]
     else:
         asked = check_array(X, dtype=FLOATS, input_name="X")
-        shares = model.fit(rows, domains).predict_log_proba(asked)
+        logits = model.fit(rows, domains).decision_function(asked)
     # The bound keeps one far row from making all sums infinite.
-    odds = np.exp(np.clip(shares[:, 1] - shares[:, 0], -30.0, 30.0))
+    odds = np.exp(np.clip(logits, -30.0, 30.0))
     return odds * (len(source) / len(target))
 
 
