@@ -67,7 +67,7 @@ def fuzzed(
     """Yield (which, what was done; the file): in turn, each broken at random."""
     random = np.random.default_rng(seed)
     names = list(files)
-    ways = [way for way in _WAYS if pictures or way != "wrong EXIF"]
+    ways = [way for way in _WAYS if pictures or way not in _OF_PICTURES]
     for place in range(count):
         name = names[place % len(names)]
         way = ways[random.integers(len(ways))]
@@ -133,6 +133,8 @@ _WAYS = {
     "overwritten": _overwritten,
     "wrong EXIF": _with_wrong_exif,
 }
+
+_OF_PICTURES = ("spliced", "wrong EXIF")
 
 
 def png(width: int, height: int, rows: bytes, *, bits=8, colours=0, more=()) -> bytes:
