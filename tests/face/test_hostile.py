@@ -78,14 +78,14 @@ def wrong_among(pictures, recognizer) -> list:
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_fuzzed_pictures(folder, truth):
     files = hostile_pictures.originals(hostile_pictures.hopper(48))
-    pictures = list(hostile_pictures.fuzzed(files, 200))
+    pictures = list(hostile_pictures.fuzzed(files, 150))
     with FaceRecognizer.open(folder, detector=OneFace()) as recognizer:
         assert wrong_among(files.items(), recognizer) == []
         assert wrong_among(pictures, recognizer) == []
         read = [
             hostile_throws.outcome(lambda f=f: as_photograph(f)) for _, f in pictures
         ]
-        assert 40 < read.count(RESULT) < 160  # neither harmless nor all noise
+        assert 30 < read.count(RESULT) < 120  # neither harmless nor all noise
     assert hostile_throws.opened(folder, known(), truth, detector=OneFace()) == RESULT
 
 
@@ -145,7 +145,7 @@ def test_endless_files_and_odd_paths_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("pattern", "count"),
-    [("gallery/[!l]*", 90), ("recognizer.json", 60), ("embedder/*", 40)],
+    [("gallery/[!l]*", 60), ("recognizer.json", 40), ("embedder/*", 40)],
 )
 def test_damaged_files(folder, truth, pattern, count):
     wrong = []

@@ -247,6 +247,9 @@ class FaceRecognizer(InFolder):
         Yields:
             A `PictureResult` per picture, in order; with `error` set where one cannot
             be read.
+
+        Raises:
+            TypeError: When it is one picture, not in a list.
         """
         self.threshold  # noqa: B018  now rather than after the first picture
         if isinstance(pictures, str | os.PathLike):
