@@ -18,6 +18,7 @@ _PEERS = (
     "POT",
     "mtcnn",
     "facenet-pytorch",
+    "deepface",
     "faiss-cpu",
 )
 FOLDER = pathlib.Path(__file__).parent / "results"

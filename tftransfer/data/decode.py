@@ -14,6 +14,8 @@ from PIL import Image
 
 # Pillow's own warning limit for decompression bombs: a quarter of a gigabyte as RGB.
 MAX_PIXELS = 89_478_485
+# Of a file: 16 bits of red, green, blue and alpha, not compressed.
+_MAX_BYTES = 8 * MAX_PIXELS
 # Decoded pictures are cached under this number: change it when they come out otherwise.
 DECODING = 1
 SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".bmp", ".dib", ".webp")
@@ -88,10 +90,21 @@ def decode_image(
     """
     if isinstance(source, bytes):
         return decode_bytes(source, image_size=image_size, region_of=region_of)
-    with open(source, "rb") as file:
-        contents = file.read()
+    name = f"'{os.fspath(source)}'"
+    contents = _contents(source, name)
     options = {"image_size": image_size, "region_of": region_of}
-    return decode_bytes(contents, **options, name=f"'{os.fspath(source)}'")
+    return decode_bytes(contents, **options, name=name)
+
+
+def _contents(path: str | os.PathLike, name: str) -> bytes:
+    try:
+        file = open(path, "rb")  # noqa: SIM115 - closed below
+    except ValueError as error:  # a NUL in the path
+        raise UnreadablePicture(repr(os.fspath(path)), str(error)) from error
+    with file:
+        if (size := os.fstat(file.fileno()).st_size) > _MAX_BYTES:
+            raise UnreadablePicture(name, f"{size} bytes, more than {_MAX_BYTES}")
+        return file.read()
 
 
 def decode_bytes(

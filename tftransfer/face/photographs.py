@@ -4,6 +4,7 @@ No TensorFlow here.
 """
 
 import os
+from collections.abc import Iterable
 
 import numpy as np
 from PIL import Image
@@ -47,13 +48,28 @@ def as_photograph(picture) -> np.ndarray:
         _check_size(*picture.size)
         try:
             return np.asarray(upright_rgb(picture))
-        except (OSError, SyntaxError) as error:
+        except Exception as error:  # Pillow's decoders raise errors of many types
             raise UnreadablePicture("the PIL picture", str(error)) from error
     if isinstance(picture, list | tuple) or not hasattr(picture, "__array__"):
         raise TypeError(
             f"Expected one picture: {_FORMS}. Received: {type(picture).__name__}."
         )
     return _of_array(np.asarray(picture))
+
+
+def check_several(pictures) -> None:
+    """Refuse one picture where several are expected: it too can be iterated over.
+
+    Raises:
+        TypeError: When `pictures` is one picture, or cannot be iterated over.
+    """
+    array = hasattr(pictures, "ndim") and pictures.ndim < 4
+    single = isinstance(pictures, str | bytes | os.PathLike) or array
+    if single or not isinstance(pictures, Iterable):
+        kind = f"array {pictures.shape}" if array else type(pictures).__name__
+        raise TypeError(
+            f"Expected several pictures. Received: {kind}. Put one picture in a list."
+        )
 
 
 def _of_array(array: np.ndarray) -> np.ndarray:

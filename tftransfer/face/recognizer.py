@@ -11,6 +11,7 @@ from tftransfer.face.people import embeddings_of_people
 from tftransfer.face.people import people_of
 from tftransfer.face.people import pictures_of
 from tftransfer.face.photographs import as_photograph
+from tftransfer.face.photographs import check_several
 from tftransfer.face.reading import Seen
 from tftransfer.face.reading import read_faces
 from tftransfer.face.recognizer_folder import InFolder
@@ -246,10 +247,14 @@ class FaceRecognizer(InFolder):
         Yields:
             A `PictureResult` per picture, in order; with `error` set where one cannot
             be read.
+
+        Raises:
+            TypeError: When it is one picture, not in a list.
         """
         self.threshold  # noqa: B018  now rather than after the first picture
         if isinstance(pictures, str | os.PathLike):
             pictures = pictures_of(pictures)
+        check_several(pictures)
         for seen in self._read(pictures):
             found = self._identified(seen.faces, seen.embeddings, k)
             yield PictureResult(seen.picture, tuple(found), seen.error)

@@ -3,7 +3,9 @@
 import json
 import os
 import pathlib
+import zlib
 
+from tftransfer.core.validation import check_range
 from tftransfer.face.gallery.gallery import Gallery
 from tftransfer.face.scores.calibration import FaceCalibration
 
@@ -135,6 +137,7 @@ def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> No
         "threshold": threshold,
         "calibration": None if calibration is None else calibration.to_json(),
     }
+    found["checksum"] = _checksum(found)
     part = folder / f".{SETTINGS}.{os.getpid()}"
     try:
         with open(part, "w", encoding="utf-8") as file:
@@ -144,6 +147,11 @@ def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> No
         os.replace(part, folder / SETTINGS)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _checksum(values: dict) -> int:
+    """Return what tells a damaged threshold from the one that was chosen."""
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
 
 
 def read_settings(folder: pathlib.Path) -> dict:
@@ -163,14 +171,18 @@ def read_settings(folder: pathlib.Path) -> dict:
         found = json.loads(path.read_text(encoding="utf-8"))
         if found["format"] != _FORMAT:
             raise ValueError(f"format {found['format']}, of another version")
+        if found.pop("checksum") != _checksum(found):
+            raise ValueError("a wrong checksum: the file was changed")
         if found["calibration"] is not None:
             found["calibration"] = FaceCalibration.from_json(found["calibration"])
+        if found["threshold"] is not None:
+            check_range("threshold", found["threshold"], -1, 1)
         return {
             "detector": {name: found["detector"][name] for name in _DETECTOR},
             "threshold": found["threshold"],
             "calibration": found["calibration"],
         }
-    except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(
             f"Expected '{path}' to hold the settings of a recognizer. Received: "
             f"{error}. The gallery beside it is whole: write the file anew with "

@@ -22,6 +22,7 @@ from tftransfer.face.detection.mtcnn_nets import refinement_net
 from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
 from tftransfer.face.found import Face
 from tftransfer.face.photographs import as_photograph
+from tftransfer.face.photographs import check_several
 
 # Pictures found together, and pixels: what is held of a long list at a time.
 _TOGETHER = 16
@@ -119,7 +120,7 @@ class MTCNN:
         Raises:
             FileNotFoundError, ValueError, TypeError: As `detect`; nothing is returned.
         """
-        _check_several(pictures)
+        check_several(pictures)
         found, group, pixels = [], [], 0
         for place, picture in enumerate(pictures):
             try:
@@ -151,17 +152,6 @@ def _landmarks(found) -> np.ndarray:
     if found.landmarks is None:  # nothing was left before the last net
         return np.zeros((0, 5, 2), "float32")
     return found.landmarks.astype("float32")
-
-
-def _check_several(pictures) -> None:
-    array = hasattr(pictures, "ndim") and pictures.ndim < 4
-    single = isinstance(pictures, str | bytes | os.PathLike) or array
-    if single or not isinstance(pictures, Iterable):
-        kind = f"array {pictures.shape}" if array else type(pictures).__name__
-        raise TypeError(
-            f"Expected several pictures. Received: {kind}. Put one picture in a list, "
-            "or call `detect`."
-        )
 
 
 def _checked(thresholds) -> tuple[float, float, float]:

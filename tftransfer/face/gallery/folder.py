@@ -67,9 +67,6 @@ class GalleryFolder:
                 self._create(dimension, fingerprint, encrypted=key is not None)
             self.reread()
             check_access(self.path, self.manifest, dimension, fingerprint, self.cipher)
-            if not read_only:
-                self._sweep()
-                self._cut_tails()
         except BaseException:
             self.close()
             raise
@@ -81,6 +78,14 @@ class GalleryFolder:
     def _segment_files(self) -> Iterator[pathlib.Path]:
         if self.path.is_dir():
             yield from (p for p in self.path.iterdir() if _OURS.fullmatch(p.name))
+
+    def tidy(self) -> None:
+        """Remove what does not count, of killed writers.
+
+        Only once all that counts was read: of a damaged gallery nothing is removed.
+        """
+        self._sweep()
+        self._cut_tails()
 
     def _sweep(self) -> None:
         """Remove files that do not count: replaced ones, and of killed writers."""

@@ -123,6 +123,8 @@ class Gallery:
         gallery._folder, gallery.read_only, gallery._stale = files, read_only, True
         try:
             gallery.refresh()
+            if not read_only:
+                files.tidy()
         except BaseException:
             gallery.close()
             raise

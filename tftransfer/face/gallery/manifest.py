@@ -84,7 +84,7 @@ def read_manifest(folder: pathlib.Path, file) -> Manifest:
         values = json.loads(file.read().decode())
         known = values["format"] == FORMAT
         version, checksum = values["version"], values.pop("checksum", None)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise DamagedGallery([(path, f"is unreadable ({error})")]) from error
     if known and isinstance(version, int) and version > VERSION:
         raise ValueError(

@@ -217,7 +217,12 @@ class Embedder:
         """
         net, settings = read_embedder(folder)
         expected = settings.pop("fingerprint")
-        embedder = cls(net, **settings, engine=engine)
+        try:
+            embedder = cls(net, **settings, engine=engine)
+        except TypeError as error:
+            raise ValueError(
+                f"Expected the settings of an embedder in '{folder}'. Received: {error}"
+            ) from error
         if expected != embedder.fingerprint:
             raise ValueError(
                 f"Expected the embedder that was saved in '{folder}'. Received one of "

@@ -3,11 +3,13 @@
 import json
 import os
 import pathlib
+import re
 import uuid
 
 import keras
 
 _SETTINGS = "embedder.json"
+_KEYS = {"model", "alignment", "margin", "flip", "fingerprint"}
 
 
 def write_embedder(folder, net: keras.Model, settings: dict) -> None:
@@ -15,7 +17,10 @@ def write_embedder(folder, net: keras.Model, settings: dict) -> None:
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _SETTINGS
-    before = json.loads(file.read_text())["model"] if file.exists() else None
+    try:
+        before = _read_settings(file)["model"]
+    except (OSError, ValueError):  # there is none, or it is damaged: made anew
+        before = None
     stem = uuid.uuid4().hex
     net.save(folder / f"{stem}.keras")
     part = folder / f"{stem}.part"
@@ -40,11 +45,31 @@ def read_embedder(folder) -> tuple[keras.Model, dict]:
             f"Received: '{folder}'."
         )
     try:
-        settings = json.loads(file.read_text())
+        settings = _read_settings(file)
         net = keras.saving.load_model(folder / settings.pop("model"), compile=False)
-    except (ValueError, KeyError, OSError) as error:
+    except Exception as error:  # damaged models raise errors of many types
         raise ValueError(
             f"Expected a whole embedder in '{folder}'. Received files that cannot be "
-            f"read: {error}"
+            f"read: {error}. Copy them from a backup, or `save` the embedder anew."
         ) from error
     return net, settings
+
+
+def _read_settings(file: pathlib.Path) -> dict:
+    """Return the settings, complete, whose model lies beside them.
+
+    Raises:
+        OSError: When they cannot be read.
+        ValueError: When they are no settings of an embedder.
+    """
+    try:
+        settings = json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError(f"{_SETTINGS} is nested too deeply") from error
+    found = set(settings) if isinstance(settings, dict) else type(settings).__name__
+    if found != _KEYS:
+        raise ValueError(f"{_SETTINGS} has not the keys {sorted(_KEYS)}")
+    # Nothing outside the folder is read, or removed when another is saved.
+    if not re.fullmatch(r"[0-9a-f]{32}\.keras", str(settings["model"])):
+        raise ValueError(f"{_SETTINGS} names no model file of its folder")
+    return settings
