@@ -74,6 +74,7 @@ def test_adapts_and_says_what_that_gave_with_and_without_labels(
     assert len(json.loads(predicted.stdout)) == 12
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_models_and_the_same_command_goes_on(
     run, pictures, flat, tmp_path, monkeypatch
 ):

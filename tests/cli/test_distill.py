@@ -65,6 +65,7 @@ def test_without_labels_the_teacher_alone_teaches(run, trained, flat, tmp_path):
     assert "goes on from" in run(*command).output
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_a_model_and_the_same_command_goes_on(
     run, trained, pictures, tmp_path, monkeypatch
 ):

@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from tests.cli.conftest import TINY
 
 _PROGRAM = [sys.executable, "-m", "tftransfer.cli.main"]
@@ -14,6 +16,7 @@ def _launch(*arguments, workers=2):
     return subprocess.run(command, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 def test_two_workers_train_as_one_does_and_the_chief_answers(pictures, tmp_path):
     options = [*TINY, "--epochs", 1, "--head-epochs", 2, "--augment", "none", "--json"]
     train = ["train", pictures, *options, "--out"]

@@ -121,6 +121,7 @@ def test_runs_repeat_and_generations_differ():
     assert np.any(other.generations[0].get_weights()[0] != a.get_weights()[0])
 
 
+@pytest.mark.slow
 def test_a_killed_chain_goes_on(tmp_path):
     def train():
         return tf.data.Dataset.from_tensor_slices(data()).shuffle(64, seed=1).batch(16)

@@ -113,6 +113,7 @@ def lines(file):
     return [int(line) for line in file.read_text().split()]
 
 
+@pytest.mark.slow
 def test_a_killed_job_resumes_on_the_weights_of_an_uninterrupted_one(alone, tmp_path):
     text = told_within_30_seconds("killed", tmp_path)
     assert "Expected all 2 workers" in text
@@ -134,6 +135,7 @@ def test_a_killed_job_resumes_on_the_weights_of_an_uninterrupted_one(alone, tmp_
     assert not (tmp_path / "checkpoint1").exists()
 
 
+@pytest.mark.slow
 def test_a_stopped_worker_ends_the_others_within_30_seconds(tmp_path):
     assert "Expected all 2 workers" in told_within_30_seconds("stopped", tmp_path)
 

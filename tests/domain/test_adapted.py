@@ -137,7 +137,9 @@ def test_a_pipeline_of_scikit_learn_takes_adapters_through_metadata():
     np.testing.assert_array_equal(received, expected)
 
 
-@pytest.mark.parametrize("validator", ["entropy", "snd", "iwv", "dev"])
+@pytest.mark.parametrize(
+    "validator", ["entropy", "snd", "iwv", pytest.param("dev", marks=pytest.mark.slow)]
+)
 def test_search_without_target_labels(validator):
     X, y, X_target, _ = two_domains(90, 60)
     search = GridSearchCV(

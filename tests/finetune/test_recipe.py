@@ -210,7 +210,11 @@ def whole(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("after", [5, 11], ids=["in the head phase", "deeper"])
+@pytest.mark.parametrize(
+    "after",
+    [pytest.param(5, marks=pytest.mark.slow), 11],
+    ids=["in the head phase", "deeper"],
+)
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, after, whole):
     broken = tmp_path / "broken"
     assert _run(broken, after).returncode == 9

@@ -183,6 +183,7 @@ def test_what_converters_stumble_over(format, tmp_path):
     assert np.ptp(expected, axis=0).max() > 0.1
 
 
+@pytest.mark.slow
 def test_efficientnet_converts_to_onnx(tmp_path):
     assert_converts("efficientnetb0", tmp_path, ["net.onnx"])
 
