@@ -136,13 +136,25 @@ def test_enroll_one_person_and_forget(run, net, people, tmp_path):
     pictures = [people / "Azure" / "0.png", tmp_path / "absent.png"]
     arguments = ["enroll", folder, *pictures, "--name", "Blue", "--net", net]
     result = run("faces", *arguments)
-    assert "Blue: 1 pictures" in result.stdout
+    assert "Blue: 1 picture\n" in result.stdout
     assert "absent.png" in result.stderr
     assert run("faces", "people", folder).stdout == "Blue\n"
     run("faces", "forget", folder, "Blue")
     assert json.loads(run("faces", "people", folder, "--json").stdout)["people"] == []
-    again = run("faces", "enroll", folder, people, "--net", net, code=1)
-    assert "Take another folder" in again.stderr
+
+
+def test_the_same_command_goes_on_and_another_net_is_refused(
+    run, net, people, tmp_path
+):
+    arguments = ["enroll", tmp_path / "store", people, "--net", net]
+    assert "Grace: 3 pictures\n" in run("faces", *arguments).stdout
+    again = run("faces", *arguments).stdout
+    assert "Grace: 0 pictures, 3 known already\n" in again
+    other = keras.saving.load_model(net)
+    other.layers[0].offset = 0.25
+    other.save(tmp_path / "other.keras")
+    arguments[-1] = tmp_path / "other.keras"
+    assert "Take another folder" in run("faces", *arguments, code=1).stderr
 
 
 def test_an_encrypted_recognizer_takes_its_key_from_the_environment(

@@ -103,6 +103,19 @@ def test_enrolment_says_what_became_of_each_picture(tmp_path):
     assert face.gallery.names == ["Rose"]
 
 
+def test_what_is_enrolled_is_not_added_again(people):
+    face = recognizer()
+    pictures = [picture_of(RED), picture_of((200, 60, 60)), picture_of(RED)]
+    first = face.enroll("Rose", pictures)
+    assert (first.added, first.repeated) == (2, ("picture 2",))
+    more = face.enroll("Rose", [*pictures, picture_of((150, 90, 20))])
+    assert (more.added, more.repeated) == (1, ("picture 0", "picture 1", "picture 2"))
+    assert len(face.gallery.embeddings("Rose")) == 3
+    again = face.enroll("Rose", pictures)
+    assert again.added == 0
+    assert len(face.gallery.embeddings("Rose")) == 3
+
+
 def test_a_folder_of_people(people):
     face = recognizer(threshold=0.9)
     done = {each.name: each for each in face.enroll_folder(people)}

@@ -21,6 +21,7 @@ from tftransfer.face.people import pictures_of
 from tftransfer.face.reading import found_faces
 from tftransfer.face.video import VIDEOS
 from tftransfer.face.video import video_frames
+from tftransfer.training.epochs import counted
 
 
 def detected(detector, paths, folder, every: float) -> Iterator[dict]:
@@ -79,13 +80,14 @@ def enrolled(recognizer, paths, name: str | None, as_json: bool) -> int:
                 bar.advance(task)
     if as_json:
         answer_json([vars(each) for each in done])
-        return sum(not each.added for each in done)
+        return sum(not (each.added or each.repeated) for each in done)
     for each in done:
         crowded = f", the largest face of {len(each.crowded)}" if each.crowded else ""
-        answer(f"{each.name}: {each.added} pictures{crowded}")
+        known = f", {len(each.repeated)} known already" if each.repeated else ""
+        answer(f"{each.name}: {counted(each.added, 'picture')}{crowded}{known}")
         for picture, reason in each.refused:
             errors().print(f"  left out {picture}: {reason}", markup=False)
-    return sum(not each.added for each in done)
+    return sum(not (each.added or each.repeated) for each in done)
 
 
 def answer_verification(found, as_json: bool) -> None:

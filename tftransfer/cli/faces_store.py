@@ -34,12 +34,16 @@ def opened_or_made(
     from tftransfer.face import FaceRecognizer
 
     if (folder / "recognizer.json").is_file():
+        face = opened(folder, read_only=False)
         if net is not None:
-            raise ValueError(
-                f"Expected no `--net`: '{folder}' has one, which its people were "
-                f"enrolled with. Received: '{net}'. Take another folder."
-            )
-        return opened(folder, read_only=False)
+            new = _embedder(net, weights, alignment)
+            if new.fingerprint != face.embedder.fingerprint:
+                raise ValueError(
+                    f"Expected no other net for '{folder}' than the one that its "
+                    f"people were enrolled with. Received: '{net}'. Take another "
+                    "folder."
+                )
+        return face
     if net is None:
         raise ValueError(
             f"Expected `--net` for the new recognizer '{folder}'. Received: none. "

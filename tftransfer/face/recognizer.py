@@ -25,6 +25,8 @@ from tftransfer.face.results import Verification
 from tftransfer.face.scores.calibration import FaceCalibration
 from tftransfer.face.scores.calibration import calibrated
 
+_SAME_PICTURE = 1 - 1e-5  # two pictures of one person are far below
+
 
 class FaceRecognizer(InFolder):
     """Detects, aligns and embeds faces, and looks them up among enrolled people.
@@ -98,25 +100,33 @@ class FaceRecognizer(InFolder):
                 largest face of each is taken.
 
         Returns:
-            An `Enrolment`: how many were added, and why others were not.
+            An `Enrolment`: how many were added, and why others were not. What the
+            gallery has is not added again: a killed enrolment may be repeated.
 
         Raises:
             NoFaceError: When no picture shows a face; nothing is added.
         """
-        refused, crowded, embeddings = [], [], []
+        known = name in self.gallery
+        rows = list(self.gallery.embeddings(name)) if known else []
+        before, refused, crowded, repeated = len(rows), [], [], []
         for seen in self._read(_listed(pictures), largest=True):
-            if seen.faces:
-                embeddings.append(seen.embeddings)
-                crowded += [seen.picture] if len(seen.faces) > 1 else []
-            else:
+            if not seen.faces:
                 refused.append((seen.picture, seen.error or "no face was found"))
-        if not embeddings:
+            elif any(seen.embeddings[0] @ row > _SAME_PICTURE for row in rows):
+                repeated.append(seen.picture)
+            else:
+                rows.append(seen.embeddings[0])
+                crowded += [seen.picture] if len(seen.faces) > 1 else []
+        added = len(rows) - before
+        if not added and not repeated:
             reasons = "; ".join(f"{p}: {why}" for p, why in refused) or "no pictures"
             raise NoFaceError(
                 f"Expected pictures with a face of '{name}'. Received: {reasons}."
             )
-        self.gallery.add(name, np.concatenate(embeddings))
-        return Enrolment(name, len(embeddings), tuple(refused), tuple(crowded))
+        if added:
+            self.gallery.add(name, np.stack(rows[before:]))
+        parts = refused, crowded, repeated
+        return Enrolment(name, added, *map(tuple, parts))
 
     def enroll_folder(self, folder: str | os.PathLike) -> Iterator[Enrolment]:
         """Enroll every person of a folder, one sub-folder of pictures each.

@@ -18,12 +18,14 @@ class Enrolment:
         added: Pictures whose face is in the gallery now.
         refused: (picture, reason) of each of the others.
         crowded: Pictures with several faces, of which the largest was taken.
+        repeated: Pictures that the gallery had already; they were not added again.
     """
 
     name: str
     added: int
     refused: tuple[tuple[str, str], ...] = ()
     crowded: tuple[str, ...] = ()
+    repeated: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
