@@ -293,4 +293,6 @@ def test_no_label_of_the_target_is_read(name):
         model.fit(data, epochs=2, verbose=0)
         found.append([np.array(v) for v in model.variables])
     for a, b in zip(*found, strict=True):
-        np.testing.assert_array_equal(a, b)
+        # Not to the bit: the same sums may round otherwise where memory is aligned
+        # otherwise. A label that is read, 99 among three classes, gives NaN.
+        np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
