@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tftransfer.face import as_photograph
+from tftransfer.face.gallery import folder as gallery_folder
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +35,8 @@ def mtcnn():
             pytest.skip("the package mtcnn, which ships the weights, is absent")
 
     return build
+
+
+@pytest.fixture
+def small_segments(monkeypatch):
+    monkeypatch.setattr(gallery_folder, "SEGMENT_ROWS", 5)

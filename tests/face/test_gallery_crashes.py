@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import pathlib
 import random
 import signal
 import subprocess
@@ -14,11 +13,12 @@ import time
 import numpy as np
 import pytest
 
+from tests.face.galleries import KEY
+from tests.face.galleries import filled
+from tests.face.galleries import on_disk
 from tftransfer.face import DamagedGallery
 from tftransfer.face import Gallery
 from tftransfer.face.gallery import folder as gallery_folder
-
-KEY = bytes(range(32))
 
 _WRITER = """
 import sys
@@ -35,11 +35,6 @@ for i in range(int(sys.argv[2]), 10**9):
         gallery.remove(f"p{i - 1}")
         print("removed", i - 1, flush=True)
 """
-
-
-@pytest.fixture
-def small_segments(monkeypatch):
-    monkeypatch.setattr(gallery_folder, "SEGMENT_ROWS", 5)
 
 
 @pytest.fixture(params=["plain", "encrypted"])
@@ -161,14 +156,6 @@ class _FailsAt:
         return call
 
 
-def _filled(folder, key=None):
-    """Make a gallery of three segments; return the people's embeddings."""
-    with Gallery.open(folder, dimension=4, fingerprint="net", key=key) as gallery:
-        rows = np.random.default_rng(0).normal(size=(13, 4))
-        gallery.add_many([f"person {i}" for i in range(13)], rows)
-        return {name: gallery.embeddings(name) for name in gallery.names}
-
-
 def _cut(data):
     return data[: len(data) // 2]
 
@@ -184,7 +171,7 @@ def _zero(data):
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _zero, None])
 def test_damage_is_named_and_the_rest_saved(tmp_path, small_segments, damage, key):
-    people = _filled(tmp_path / "whole", key)
+    people = filled(tmp_path / "whole", key)
     names = sorted(p.name for p in (tmp_path / "whole").iterdir() if p.name != "lock")
     assert len(names) == 7
     for name in names:
@@ -217,7 +204,7 @@ def _check_rest(rest, people, *, whole):
 
 
 def test_one_bit_costs_one_person(tmp_path, key):
-    _filled(tmp_path, key)
+    filled(tmp_path, key)
     for end in ("vectors", "people"):
         path = tmp_path / f"000001.{end}"
         data = path.read_bytes()
@@ -229,7 +216,7 @@ def test_one_bit_costs_one_person(tmp_path, key):
 
 
 def test_a_whole_gallery_with_skip(tmp_path):
-    people = _filled(tmp_path)
+    people = filled(tmp_path)
     gallery = Gallery.open(tmp_path, on_damage="skip")
     assert gallery.damage == []
     assert gallery.names == list(people)
@@ -239,7 +226,7 @@ def test_a_whole_gallery_with_skip(tmp_path):
 
 def test_bytes_behind_what_counts_are_no_damage(tmp_path, key):
     """A torn write: the end of an `add` that was killed."""
-    people = _filled(tmp_path, key)
+    people = filled(tmp_path, key)
     sizes = {p: p.stat().st_size for p in tmp_path.glob("0*")}
     for path in sizes:
         with open(path, "ab") as file:
@@ -252,7 +239,7 @@ def test_bytes_behind_what_counts_are_no_damage(tmp_path, key):
 
 
 def test_a_lost_manifest_is_not_taken_for_no_gallery(tmp_path):
-    _filled(tmp_path)
+    filled(tmp_path)
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(DamagedGallery, match=r"manifest.json' is missing"):
         Gallery.open(tmp_path, dimension=4, fingerprint="net")
@@ -260,7 +247,7 @@ def test_a_lost_manifest_is_not_taken_for_no_gallery(tmp_path):
 
 
 def test_a_newer_version_is_refused(tmp_path):
-    _filled(tmp_path)
+    filled(tmp_path)
     path = tmp_path / "manifest.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 2}))
     for on_damage in ("raise", "skip"):
@@ -269,33 +256,29 @@ def test_a_newer_version_is_refused(tmp_path):
         assert not isinstance(error.value, DamagedGallery)
 
 
-def _on_disk(folder: pathlib.Path) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(folder.iterdir()))
-
-
 def test_removed_people_are_gone_from_the_disk(tmp_path, small_segments):
-    people = _filled(tmp_path)
+    people = filled(tmp_path)
     gallery = Gallery.open(tmp_path)
     gallery.add("person 3", np.ones(4) + np.arange(4))
     gallery.add("Last", np.ones(4))
     traces = [b"person 3", b"Last"]
     traces += [row.tobytes() for row in gallery.embeddings("person 3")]
-    assert all(trace in _on_disk(tmp_path) for trace in traces)
+    assert all(trace in on_disk(tmp_path) for trace in traces)
     memory = [block.rows for block in gallery._rows.blocks.values()]
     held = open(tmp_path / "000001.vectors", "rb")  # noqa: SIM115 - a reader's
     gallery.remove("person 3", "Last")
-    assert not any(trace in _on_disk(tmp_path) for trace in traces)
+    assert not any(trace in on_disk(tmp_path) for trace in traces)
     assert not any(held.read())
     held.close()
     for name in people.keys() - {"person 3"}:
-        assert people[name].tobytes() in _on_disk(tmp_path)
+        assert people[name].tobytes() in on_disk(tmp_path)
     assert not any(trace in array.tobytes() for trace in traces for array in memory)
 
 
 def test_what_a_killed_removal_left_goes_with_the_next_writer(
     tmp_path, small_segments, monkeypatch
 ):
-    row = _filled(tmp_path)["person 3"].tobytes()
+    row = filled(tmp_path)["person 3"].tobytes()
     gallery = Gallery.open(tmp_path)
     with monkeypatch.context() as patched:
         patched.setattr(gallery_folder, "shred", _killed)
@@ -303,7 +286,7 @@ def test_what_a_killed_removal_left_goes_with_the_next_writer(
             gallery.remove("person 3")
     gallery.close()
     assert "person 3" not in Gallery.open(tmp_path, read_only=True)
-    assert row in _on_disk(tmp_path)
+    assert row in on_disk(tmp_path)
     assert Gallery.open(tmp_path, on_damage="skip").num_embeddings == 12
     # Without the manifest both the old segment and the new one count, nobody twice.
     manifest = (tmp_path / "manifest.json").read_bytes()
@@ -311,7 +294,7 @@ def test_what_a_killed_removal_left_goes_with_the_next_writer(
     assert Gallery.open(tmp_path, on_damage="skip").num_embeddings == 13
     (tmp_path / "manifest.json").write_bytes(manifest)
     Gallery.open(tmp_path)
-    assert row not in _on_disk(tmp_path)
+    assert row not in on_disk(tmp_path)
 
 
 def _killed(path):
@@ -351,62 +334,3 @@ def _read(folder, problems, stop):
                 assert reader.search(np.ones(4))[1].tolist() == [["always"]]
     except Exception as error:  # noqa: BLE001 - shown by the test itself
         problems.append(error)
-
-
-def test_encrypted_files_tell_nothing(tmp_path, small_segments):
-    pytest.importorskip("cryptography", reason="the extra encryption is absent")
-    people = _filled(tmp_path, KEY)
-    stored = _on_disk(tmp_path)
-    assert b"person" not in stored
-    assert not any(row.tobytes() in stored for row in people.values())
-    with pytest.raises(ValueError, match=r"encrypted\. Pass its `key`"):
-        Gallery.open(tmp_path)
-    for options in ({}, {"on_damage": "skip"}):
-        with pytest.raises(ValueError, match="Received another"):
-            Gallery.open(tmp_path, key=bytes(32), **options)
-    gallery = Gallery.open(tmp_path, key=KEY)
-    for name, rows in people.items():
-        np.testing.assert_array_equal(gallery.embeddings(name), rows)
-    gallery.save(tmp_path / "plain")
-    with pytest.raises(ValueError, match="which is plain"):
-        Gallery.open(tmp_path / "plain", key=KEY)
-    with pytest.raises(FileExistsError):
-        gallery.save(tmp_path / "plain")
-
-
-def test_encrypted_people_cannot_change_places(tmp_path):
-    """Ciphertext moved within a file, checksums made right, does not open."""
-    pytest.importorskip("cryptography", reason="the extra encryption is absent")
-    from tftransfer.face.gallery.cipher import Cipher
-
-    cipher = Cipher(KEY)
-    line = cipher.close_line(b"Ada", "000001:line")
-    assert cipher.open_line(line, "000001:line") == b"Ada"
-    with pytest.raises(ValueError, match="key"):
-        cipher.open_line(line, "000002:line")
-    data, seal = cipher.close_rows(np.ones((1, 4), "float32"), "000001:0:rows")
-    assert len(data) == 16
-    with pytest.raises(ValueError, match="key"):
-        cipher.open_rows(data, seal, "000001:1:rows")
-
-
-@pytest.mark.parametrize(
-    ("key", "error"), [("a" * 32, TypeError), (b"short", ValueError)]
-)
-def test_bad_keys(tmp_path, key, error):
-    with pytest.raises(error, match="32 bytes"):
-        Gallery.open(tmp_path / "new", dimension=4, fingerprint="", key=key)
-    assert not (tmp_path / "new").exists()
-
-
-@pytest.mark.parametrize(
-    ("module", "extra", "options"),
-    [
-        ("cryptography.exceptions", "encryption", {"key": KEY}),
-        ("faiss", "faiss", {"index": "faiss"}),
-    ],
-)
-def test_absent_extras_are_named(tmp_path, monkeypatch, module, extra, options):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(ImportError, match=rf"tftransfer\[{extra}\]"):
-        Gallery.open(tmp_path, dimension=4, fingerprint="", **options)
