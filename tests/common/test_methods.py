@@ -14,6 +14,7 @@ from keras import ops
 
 import tftransfer as tft
 from tests.common.instances import ROWS
+from tests.common.step_graph import unordered_reads
 from tftransfer.core.transfer_model import _constructor_arguments
 
 pytestmark = pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
@@ -74,6 +75,11 @@ def test_fit_evaluate_predict_on_tf_data(row):
         "accuracy",
     }
     assert model.predict(plain, verbose=0).shape == (16, 3)
+
+
+def test_no_weight_changes_before_all_have_read_it(row):
+    model = compiled(row)
+    assert unordered_reads(model, *next(iter(dataset(row)))) == []
 
 
 def test_total_is_task_plus_weighted_terms(row):

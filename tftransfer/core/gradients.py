@@ -94,3 +94,35 @@ def call_with_frozen_weights(layer: keras.layers.Layer, *inputs, **kwargs):
     other = [ops.stop_gradient(v.value) for v in layer.non_trainable_variables]
     outputs, _ = layer.stateless_call(trainable, other, *inputs, **kwargs)
     return outputs
+
+
+def differentiated_after(loss):
+    """Return `loss`, whose gradients wait until its value is there.
+
+    The optimizer must not change a weight before all terms have read it. TensorFlow
+    2.21 takes care of that by control dependencies and then loses some: Grappler drops
+    an edge from a read to the update because the gradients of all weights meet in one
+    `IdentityN`, and afterwards takes the `IdentityN` apart. Who reads a weight without
+    a gradient for it, as `call_with_frozen_weights` does, then sees the new value once
+    in about a thousand steps. A gradient that begins when the loss has been computed
+    leaves nothing to lose.
+
+    Args:
+        loss: A scalar, the sum of all terms.
+
+    Returns:
+        The same scalar; on other backends than TensorFlow the same object.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return loss
+    import tensorflow as tf
+
+    @tf.custom_gradient
+    def identity(value):
+        def gradient(upstream):
+            with tf.control_dependencies([value]):
+                return tf.identity(upstream)
+
+        return tf.identity(value), gradient
+
+    return identity(loss)

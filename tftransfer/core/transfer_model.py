@@ -11,6 +11,7 @@ import keras
 from keras import ops
 from keras.src.losses.loss import unscale_loss_for_distribution
 
+from tftransfer.core.gradients import differentiated_after
 from tftransfer.core.live_trainable import LiveTrainable
 from tftransfer.core.replicas import ReplicatedSteps
 from tftransfer.core.replicas import replica_share
@@ -214,7 +215,7 @@ class TransferModel(LiveTrainable, WorkerFit, ReplicatedSteps, keras.Model):
             )
             weight = ops.cast(self.term_weights[name], value.dtype)
             total = total + ops.cast(weight * value, total.dtype)
-        return total
+        return differentiated_after(total)
 
     def _task_loss(self, y, prediction, sample_weight):
         if self._compile_loss is None:
