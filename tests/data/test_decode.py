@@ -163,6 +163,16 @@ def test_a_truncated_picture_is_refused(kind, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_header_size_needs_no_pixels(tmp_path):
+    contents = encoded(quarters(40, 24), "PNG")
+    assert decode.header_size(contents) == (40, 24)
+    file = tmp_path / "cut.png"
+    file.write_bytes(contents[:60])
+    assert decode.header_size(file) == (40, 24)
+    with pytest.raises(OSError, match="cannot identify"):
+        decode.header_size(b"text")
+
+
 def test_a_decompression_bomb_is_refused():
     bomb = encoded(Image.new("1", (12_000, 9_000)), "PNG")
     assert len(bomb) < 100_000

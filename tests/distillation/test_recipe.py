@@ -243,16 +243,16 @@ def test_other_classes_raise(teacher, names, message):
 
 
 def test_bad_arguments_raise(teacher):
-    x, y = three_classes()
+    (x, y), three = three_classes(), student()
     two = scratch_classifier(tft.Backbone("tiny", weights=None), 2)
     with pytest.raises(ValueError, match=r"3 classes.*one of 2"):
         tft.distill(two, teacher, (x, y), **QUIET)
     with pytest.raises(TypeError, match=r"as teacher.*Distiller"):
-        tft.distill(student(), keras.Sequential(), (x, y), **QUIET)
+        tft.distill(three, keras.Sequential(), (x, y), **QUIET)
     with pytest.raises(ValueError, match="labels"):
-        tft.distill(student(), teacher, (x, y + 1), **QUIET)
+        tft.distill(three, teacher, (x, y + 1), **QUIET)
     with pytest.raises(ValueError, match="labelled"):
-        train_plain(student(), x, **QUIET)
+        train_plain(three, x, **QUIET)
     for options, message in (
         ({"epochs": 0}, "epochs"),
         ({"learning_rate": 0.0}, "learning_rate"),
@@ -262,4 +262,4 @@ def test_bad_arguments_raise(teacher):
         ({"cache": "sometimes"}, "cache"),
     ):
         with pytest.raises(ValueError, match=message):
-            tft.distill(student(), teacher, (x, y), **options, **QUIET)
+            tft.distill(three, teacher, (x, y), **options, **QUIET)

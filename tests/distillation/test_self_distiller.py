@@ -180,6 +180,7 @@ def test_temperature_is_a_scalar_that_callbacks_may_change():
     assert float(ops.abs(model.scalars["exit_hint_weight"] - 0.03)) < 1e-6
 
 
+@pytest.mark.slow
 def test_trains_a_net_too_deep_for_plain_training():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(256, 8)).astype("float32")

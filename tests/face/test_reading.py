@@ -1,5 +1,8 @@
 """Pictures of all forms come back in order, with their faces or their error."""
 
+import io
+import time
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,4 +81,25 @@ def test_few_pictures_are_in_memory_at_a_time():
 
     reading_on = reading.read_faces(pictures(), ColourDetector(), ColourEmbedder())
     next(reading_on)
-    assert len(given) <= reading._PICTURES + reading._AHEAD
+    assert len(given) == reading._PICTURES + 1
+
+
+def test_large_pictures_are_decoded_one_at_a_time(monkeypatch):
+    open_now, most = 0, 0
+
+    def opened(picture):
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        time.sleep(0.01)
+        open_now -= 1
+        return picture_of(RED)
+
+    large = io.BytesIO()
+    Image.new("RGB", (300, 200)).save(large, "PNG")
+    monkeypatch.setattr(reading, "_PIXELS", 100_000)
+    monkeypatch.setattr(reading, "_opened", opened)
+    assert len(seen_of([large.getvalue()] * 6)) == 6
+    assert most == 1
+    assert len(seen_of([np.zeros((10, 10, 3), "uint8")] * 6)) == 6
+    assert most > 1

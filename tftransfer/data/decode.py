@@ -107,6 +107,25 @@ def _contents(path: str | os.PathLike, name: str) -> bytes:
         return file.read()
 
 
+def header_size(source: str | os.PathLike | bytes) -> tuple[int, int]:
+    """Return (width, height) in pixels as the file's header says, before any turn.
+
+    Nothing is decoded.
+
+    Raises:
+        OSError: When the file cannot be read, or is of no format of `decode_image`.
+        ValueError: When its header is corrupt.
+    """
+    stream = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        with Image.open(stream, formats=_FORMATS) as image:
+            return image.size
+    except OSError:
+        raise
+    except Exception as error:  # Pillow's decoders raise errors of many types
+        raise UnreadablePicture("the picture", str(error)) from error
+
+
 def decode_bytes(
     contents: bytes,
     *,

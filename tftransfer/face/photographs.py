@@ -12,6 +12,7 @@ from PIL import Image
 from tftransfer.data.decode import MAX_PIXELS
 from tftransfer.data.decode import UnreadablePicture
 from tftransfer.data.decode import decode_image
+from tftransfer.data.decode import header_size
 from tftransfer.data.decode import upright_rgb
 
 _FORMS = (
@@ -55,6 +56,23 @@ def as_photograph(picture) -> np.ndarray:
             f"Expected one picture: {_FORMS}. Received: {type(picture).__name__}."
         )
     return _of_array(np.asarray(picture))
+
+
+def pixels_of(picture) -> int:
+    """Return how many pixels `as_photograph` will make, reading a file's header alone.
+
+    0 for what is no picture, which `as_photograph` refuses.
+    """
+    try:
+        if isinstance(picture, str | os.PathLike | bytes):
+            width, height = header_size(picture)
+        elif isinstance(picture, Image.Image):
+            width, height = picture.size
+        else:
+            height, width = np.shape(picture)[:2]
+    except (OSError, ValueError, TypeError):
+        return 0
+    return width * height
 
 
 def check_several(pictures) -> None:

@@ -1,7 +1,6 @@
 """Pictures to faces with embeddings, a few pictures at a time."""
 
 import dataclasses
-import itertools
 import os
 from collections.abc import Iterable
 from collections.abc import Iterator
@@ -12,9 +11,9 @@ import numpy as np
 from tftransfer.data.decode import reason_of
 from tftransfer.face.found import Face
 from tftransfer.face.photographs import as_photograph
+from tftransfer.face.photographs import pixels_of
 
-_PICTURES, _PIXELS = 16, 40_000_000  # worked on at once, and
-_AHEAD = 4  # decoded at once: what bounds the memory
+_PICTURES, _PIXELS = 16, 40_000_000  # decoded and worked on at once: bounds the memory
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,25 +84,24 @@ def name_of(picture, place: int) -> str:
 
 def _chunks(pictures: Iterable) -> Iterator[tuple[list, list]]:
     """Yield names and photographs, or why there is none, of a few pictures."""
-    names, held, pixels = [], [], 0
-    for name, photograph in _opened_in_order(pictures):
-        size = 0 if isinstance(photograph, str) else photograph[..., 0].size
-        if held and (len(held) == _PICTURES or pixels + size > _PIXELS):
-            yield names, held
-            names, held, pixels = [], [], 0
-        names.append(name)
-        held.append(photograph)
-        pixels += size
-    if held:
-        yield names, held
-
-
-def _opened_in_order(pictures: Iterable) -> Iterator[tuple]:
-    named = ((name_of(p, place), p) for place, p in enumerate(pictures))
     with ThreadPoolExecutor(max(2, os.cpu_count() or 2), "photographs") as pool:
-        while few := list(itertools.islice(named, _AHEAD)):
-            opened = pool.map(_opened, [picture for _, picture in few])
-            yield from zip([name for name, _ in few], opened, strict=True)
+        for few in _groups(pictures):
+            names = [name for name, _ in few]
+            yield names, list(pool.map(_opened, [picture for _, picture in few]))
+
+
+def _groups(pictures: Iterable) -> Iterator[list[tuple]]:
+    """Yield lists of (name, picture) that are small enough to be decoded at once."""
+    few, pixels = [], 0
+    for place, picture in enumerate(pictures):
+        size = pixels_of(picture)
+        if few and (len(few) == _PICTURES or pixels + size > _PIXELS):
+            yield few
+            few, pixels = [], 0
+        few.append((name_of(picture, place), picture))
+        pixels += size
+    if few:
+        yield few
 
 
 def _opened(picture) -> np.ndarray | str:
