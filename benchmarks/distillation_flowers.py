@@ -5,11 +5,13 @@
 The student is MobileNet 0.25 on pictures of 128 x 128 from random weights, an eighth of
 the teacher's parameters. With all 60 training pictures per class: labels alone, and
 soft targets (T = 4). With 5 and 20 per class, where the teacher was fine-tuned on the
-same few: labels alone, activations (soft targets and attention), and activations with
-Jacobians. Defaults of `fine_tune`, `train_plain` and `distill`, but for the teachers'
-labels, which are not smoothed: a smoothed teacher has less to tell (Mueller et al.,
-2019); for batches and epochs of the students; and for two weights. All students of a
-row train alike and end on the weights of the last epoch; the test pictures are scored
+same few: labels alone, activations (soft targets and attention), activations with
+Jacobians; and the soft targets of all 60 pictures per class, labels of none of them:
+what pictures without labels are worth when the teacher has few. Defaults of
+`fine_tune`, `train_plain` and `distill`, but for the teachers' labels, which are not
+smoothed: a smoothed teacher has less to tell (Mueller et al., 2019); for batches and
+epochs of the students; and for two weights. All students of a row train equally many
+steps, about, and end on the weights of the last epoch; the test pictures are scored
 once per net and chose nothing.
 With `--held-out` 4 of every 5 of those training pictures train and the others are
 scored. A finished run is kept in the folder of runs, and a restart goes on behind it.
@@ -52,12 +54,14 @@ TEACHINGS = {
         AttentionTransferLoss(MAPS),
         JacobianMatchingLoss([(None, None), MAPS[-1]]),
     ],
+    "soft targets of unlabelled pictures": lambda: [SoftTargetLoss(4.0)],
 }
-PLAN = {
-    60: ["soft targets"],
-    20: ["activations", "activations and Jacobians"],
-    5: ["activations", "activations and Jacobians"],
-}
+_FEW = [
+    "activations",
+    "activations and Jacobians",
+    "soft targets of unlabelled pictures",
+]
+PLAN = {60: ["soft targets"], 20: _FEW, 5: _FEW}
 # Of every student: pictures a step and epochs, for about 2,000 steps, which is what the
 # recipes choose. Half of them are too few: with 60 pictures per class the plain student
 # of seed 0 then had 55.6 %, the one of soft targets 50.0.
@@ -121,10 +125,17 @@ class Study:
             found[teaching] = self.runs.once(
                 "-".join([name, *teaching.split(), *self._used(teaching)]),
                 lambda teaching=teaching: self._student(
-                    train, seed, teaching, name, *TRAINING[per_class]
+                    *self._lesson(train, teaching, per_class), seed, teaching, name
                 ),
             )
         return found
+
+    def _lesson(self, train, teaching: str, per_class: int) -> tuple:
+        """Return the pictures that a student sees, their batch size and the epochs."""
+        if teaching.endswith("unlabelled pictures"):
+            train = self.train.replace(seed=train.seed, labels=None)
+            per_class = max(TRAINING)
+        return train, *TRAINING[per_class]
 
     def _used(self, teaching: str) -> list[str]:
         return [f"{weight:g}" for weight in self._factors(teaching)[1:]]
@@ -146,7 +157,7 @@ class Study:
         factors = [SoftTargetLoss.default_weight, *self.weights]
         return factors[: len(TEACHINGS[teaching]())]
 
-    def _student(self, train, seed, teaching, name, batch_size, epochs) -> dict:
+    def _student(self, train, batch_size, epochs, seed, teaching, name) -> dict:
         keras.utils.set_random_seed(seed)
         student = new_student()
         options = {"epochs": self.epochs or epochs, "verbose": 0, "say": None}

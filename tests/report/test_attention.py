@@ -1,5 +1,6 @@
 """Attention maps side by side: their values, their sizes, how they are drawn."""
 
+import keras
 import numpy as np
 import pytest
 
@@ -44,6 +45,23 @@ def test_each_net_has_its_size_and_endpoint(model):
         attention_maps(nets, _pictures(), "stage9")
     with pytest.raises(ValueError, match="maps"):
         attention_maps(nets, _pictures(), "pooled")
+
+
+def test_layers_of_any_model_by_name_and_path(model):
+    body = keras.Sequential(
+        [keras.Input((32, 32, 3)), keras.layers.Conv2D(4, 3, strides=2, name="deep")],
+        name="body",
+    )
+    net = keras.Sequential([keras.Input((32, 32, 3)), body, keras.layers.Flatten()])
+    x = _pictures(1)
+    found = attention_maps({"net": net, "taught": model}, x, {"net": "body/deep"})
+    assert found["taught"].shape == (1, 4, 4)
+    expected = np.mean(np.square(body(x)), -1)
+    assert found["net"].flat[expected.argmax()] == 1
+    assert found["net"].flat[expected.argmin()] == 0
+    assert found["net"].shape == expected.shape == (1, 15, 15)
+    with pytest.raises(ValueError, match=r"a layer for 'net'.*endpoints=.'net'"):
+        attention_maps({"net": net}, x)
 
 
 def test_equal_activations_give_no_nan(model):

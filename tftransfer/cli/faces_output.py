@@ -82,7 +82,8 @@ def enrolled(recognizer, paths, name: str | None, as_json: bool) -> int:
         answer_json([vars(each) for each in done])
         return sum(not (each.added or each.repeated) for each in done)
     for each in done:
-        crowded = f", the largest face of {len(each.crowded)}" if each.crowded else ""
+        several = len(each.crowded)
+        crowded = f" ({several} show more faces than the largest)" if several else ""
         known = f", {len(each.repeated)} known already" if each.repeated else ""
         answer(f"{each.name}: {counted(each.added, 'picture')}{crowded}{known}")
         for picture, reason in each.refused:

@@ -35,6 +35,7 @@ class Taps:
 
     def __init__(self, model: keras.Model, layers=()):
         self.net = network_of(model)
+        self._endpoints = getattr(_backbone_of(model), "endpoints", None) or {}
         self.layers = list(dict.fromkeys(layer for layer in layers if layer))
         self.shapes = {None: _output_shape(self.net)}
         self._model = None
@@ -67,7 +68,7 @@ class Taps:
         inputs = tree.map_structure(_same_input, net._inputs_struct)
         _, known = unfold(net, inputs)
         path = self._paths[layer]
-        return keras.Model(inputs, _found(known, path, layer, self.net))
+        return keras.Model(inputs, self._found(known, path, layer))
 
     def _connected(self, model, inference: tuple) -> keras.Model:
         if not getattr(self.net, "outputs", None):
@@ -93,10 +94,22 @@ class Taps:
             inputs = tree.map_structure(_same_input, net._inputs_struct)
             output, known = unfold(net, inputs, inference)
         tensors = {
-            f"layer_{i}": _found(known, wanted[layer], layer, self.net)
+            f"layer_{i}": self._found(known, wanted[layer], layer)
             for i, layer in enumerate(self.layers)
         }
         return keras.Model(inputs, {"output": output, **tensors})
+
+    def _found(self, known: dict, path: str, layer: str):
+        """Look a path up, whole or by its unique end."""
+        ends = [key for key in known if key == path or key.endswith(f"/{path}")]
+        exact = [key for key in ends if key == path] or ends
+        if len(exact) != 1:
+            raise ValueError(
+                f"Expected a layer of '{self.net.name}', by its name, its path through "
+                f"nested models, or an endpoint. Received: {layer!r}, which fits "
+                f"{exact or 'none'}. {nearest(path, [*self._endpoints, *known])}"
+            )
+        return known[exact[0]]
 
 
 def network_of(model: keras.Model) -> keras.Model:
@@ -117,26 +130,15 @@ def _same_input(tensor):
     return keras.Input(batch_shape=tensor.shape, dtype=tensor.dtype)
 
 
+def _backbone_of(model):
+    return model if hasattr(model, "endpoints") else getattr(model, "backbone", None)
+
+
 def _alias(model, net, layer: str) -> str:
     """Turn an endpoint of a backbone into the path of its layer within `net`."""
-    backbone = (
-        model if hasattr(model, "endpoints") else getattr(model, "backbone", None)
-    )
+    backbone = _backbone_of(model)
     tensor = (getattr(backbone, "endpoints", None) or {}).get(layer)
     if tensor is None:
         return layer
     name = tensor._keras_history.operation.name
     return name if backbone is net else f"{backbone.name}/{name}"
-
-
-def _found(known: dict, path: str, layer: str, net):
-    """Look a path up, whole or by its unique end."""
-    ends = [key for key in known if key == path or key.endswith(f"/{path}")]
-    exact = [key for key in ends if key == path] or ends
-    if len(exact) != 1:
-        raise ValueError(
-            f"Expected a layer of '{net.name}', by its name, its path through nested "
-            f"models, or an endpoint. Received: {layer!r}, which fits "
-            f"{exact or 'none'}. {nearest(path, known)}"
-        )
-    return known[exact[0]]

@@ -11,6 +11,7 @@ from keras import ops
 from PIL import Image
 
 from tftransfer.core import nearest
+from tftransfer.distillation.taps import Taps
 from tftransfer.losses.attention_transfer import attention_map
 from tftransfer.report.pixels import as_uint8
 from tftransfer.report.pixels import data_url
@@ -27,18 +28,21 @@ def attention_maps(
     """Return each net's attention, the mean over channels of A^2 at an endpoint.
 
     Args:
-        models: {name: `Classifier` or another model with a `.backbone`}.
+        models: {name: `Classifier`, or any functional or Sequential model}.
         pictures: (n, height, width, 3), RGB in [0, 255]; each net gets them in the
             size that it takes.
-        endpoints: One for all nets, or {name: endpoint}; None for each net's deepest
-            one whose map has a sixteenth of the picture's side or more.
+        endpoints: One for all nets, or {name: endpoint}: an endpoint of the backbone,
+            a layer's name or its path "outer/inner/layer" through nested models; None
+            for the backbone's deepest whose map has a sixteenth of the picture's side
+            or more.
 
     Returns:
         {name: float32 (n, map height, map width)}, each map scaled to [0, 1], its
         largest 3 % clipped.
 
     Raises:
-        ValueError: When an endpoint is none, or has no map.
+        ValueError: When an endpoint is none, or has no map, or none is given for a
+            model without a backbone.
 
     Example:
         >>> import tftransfer as tft
@@ -53,16 +57,25 @@ def attention_maps(
     found = {}
     for name, model in models.items():
         endpoint = endpoints.get(name) if isinstance(endpoints, Mapping) else endpoints
-        backbone = model.backbone
-        endpoint = endpoint or default_endpoint(backbone)
-        trunk = backbone.select(endpoint)
+        endpoint = endpoint or default_endpoint(_backbone_of(name, model))
+        trunk = Taps(model, [endpoint]).up_to(endpoint)
         x = np.asarray(pictures, "float32")
-        size = backbone.input_shape[1:3]
+        size = trunk.input_shape[1:3]
         if None not in size and x.shape[1:3] != size:
             x = ops.image.resize(x, size, antialias=True)
-        maps = attention_map(trunk(x, training=False)[endpoint])
+        maps = attention_map(trunk(x, training=False))
         found[name] = _scaled(ops.convert_to_numpy(maps))
     return found
+
+
+def _backbone_of(name: str, model):
+    backbone = getattr(model, "backbone", None)
+    if backbone is None:
+        raise ValueError(
+            f"Expected the name of a layer for '{name}', which has no backbone to "
+            f"choose one from. Received: None. Give `endpoints={{'{name}': ...}}`."
+        )
+    return backbone
 
 
 def default_endpoint(backbone) -> str:
