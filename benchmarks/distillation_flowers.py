@@ -5,9 +5,9 @@
 The student is MobileNet 0.25 on pictures of 128 x 128 from random weights, an eighth of
 the teacher's parameters. With all 60 training pictures per class: labels alone, and
 soft targets (T = 4). With 5 and 20 per class, where the teacher was fine-tuned on the
-same few: labels alone, activations (soft targets and attention), activations with
-Jacobians; and the soft targets of all 60 pictures per class, labels of none of them:
-what pictures without labels are worth when the teacher has few. Defaults of
+same few: labels alone, activations (soft targets and attention), and activations with
+Jacobians. With 5, too, soft targets of all 60 pictures per class without their labels:
+what pictures are worth when labels are few. Defaults of
 `fine_tune`, `train_plain` and `distill`, but for the teachers' labels, which are not
 smoothed: a smoothed teacher has less to tell (Mueller et al., 2019); for batches and
 epochs of the students; and for two weights. All students of a row train equally many
@@ -56,12 +56,15 @@ TEACHINGS = {
     ],
     "soft targets of unlabelled pictures": lambda: [SoftTargetLoss(4.0)],
 }
-_FEW = [
-    "activations",
-    "activations and Jacobians",
-    "soft targets of unlabelled pictures",
-]
-PLAN = {60: ["soft targets"], 20: _FEW, 5: _FEW}
+PLAN = {
+    60: ["soft targets"],
+    20: ["activations", "activations and Jacobians"],
+    5: [
+        "activations",
+        "activations and Jacobians",
+        "soft targets of unlabelled pictures",
+    ],
+}
 # Of every student: pictures a step and epochs, for about 2,000 steps, which is what the
 # recipes choose. Half of them are too few: with 60 pictures per class the plain student
 # of seed 0 then had 55.6 %, the one of soft targets 50.0.
