@@ -38,7 +38,7 @@ Every = Annotated[
     float, typer.Option(help="Of videos: seconds from frame to frame.", min=0)
 ]
 TopK = Annotated[int, typer.Option(help="Candidates per face.", min=1)]
-MinFaceSize = Annotated[int, typer.Option(help="Smallest face, pixels.", min=1)]
+MinFaceSize = Annotated[int, typer.Option(help="Smallest face, pixels.", min=6)]
 
 
 def detect(
@@ -60,7 +60,13 @@ def detect(
 
 def enroll(
     recognizer: Store,
-    pictures: Pictures,
+    pictures: Annotated[
+        list[pathlib.Path],
+        typer.Argument(
+            help="A folder with one of pictures per person, or with --name pictures.",
+            show_default=False,
+        ),
+    ],
     name: Annotated[
         str | None,
         typer.Option(help="Of the person; without it PICTURES is a folder of people."),
