@@ -187,19 +187,28 @@ def table(found: dict) -> str:
         "|---" * (len(names) + 1) + "|",
     ]
     for per_class, by_seed in found.items():
-        cells = [
-            _cell([runs[name]["accuracy"] for runs in by_seed.values() if name in runs])
-            for name in names
-        ]
+        cells = [_cell(name, by_seed.values()) for name in names]
         lines.append(f"| {per_class} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    meaning = (
+        "Mean and standard deviation of the seeds, none left out; in brackets points"
+    )
+    return "\n".join([*lines, "", f"{meaning} over the plain student of each seed."])
 
 
-def _cell(values: list[float]) -> str:
-    if not values:
+def _cell(name: str, seeds) -> str:
+    if not all(name in runs for runs in seeds):
         return "-"
+    values = [runs[name]["accuracy"] for runs in seeds]
+    cell = f"{_mean(values)} %"
+    if name in ("teacher", "plain"):
+        return cell
+    won = [runs[name]["accuracy"] - runs["plain"]["accuracy"] for runs in seeds]
+    return f"{cell} ({_mean(won, '+')})"
+
+
+def _mean(values: list[float], sign: str = "") -> str:
     spread = f" ± {100 * statistics.stdev(values):.1f}" if len(values) > 1 else ""
-    return f"{100 * statistics.fmean(values):.1f}{spread} %"
+    return f"{100 * statistics.fmean(values):{sign}.1f}{spread}"
 
 
 def held_out(source):
