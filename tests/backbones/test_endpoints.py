@@ -25,8 +25,10 @@ def backbone(request, weightless):
     return Backbone(name, weights=None, **options)
 
 
-def test_strides_kinds_and_order(backbone):
+def test_strides_kinds_order_and_what_is_pooled(backbone):
     size = backbone.image_size
+    last = backbone.endpoints[backbone.endpoint_names[-2]]
+    assert backbone.get_layer("pooled").input is last
     assert backbone.endpoint_names[-1] == "pooled"
     for name, tensor in backbone.endpoints.items():
         if name == "pooled":
@@ -40,11 +42,6 @@ def test_strides_kinds_and_order(backbone):
         assert isinstance(operation, WHOLE_SIGNAL) or ops_add, operation
         assert "squeeze" not in operation.name
     assert backbone.input.shape == (None, size, size, 3)
-
-
-def test_last_stage_is_what_is_pooled(backbone):
-    last = backbone.endpoints[backbone.endpoint_names[-2]]
-    assert backbone.get_layer("pooled").input is last
 
 
 def test_the_table_names_every_architecture():
