@@ -1,4 +1,7 @@
-"""Gradient reversal (Ganin & Lempitsky, 2015) and calls that leave weights alone."""
+"""Gradient reversal (Ganin & Lempitsky, 2015), and gradients that leave weights alone.
+
+`differentiated_after` acts with TensorFlow only.
+"""
 
 import keras
 from keras import ops
