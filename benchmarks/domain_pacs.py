@@ -10,10 +10,12 @@ normalisation runs as in inference for all methods, so that a gain is the method
 
 Each seed splits both domains: the source into 80 % to train on and 20 % held out; the
 target into 60 % to adapt on, 15 % to validate on, without labels, and 25 % to score on.
-Steps are fixed. Each method's weight is chosen per seed and direction by
-`label_free_choice`: the densest predictions on the target, where the source is still
-known. "By DEV" is what the lowest DEV risk would have chosen, "oracle" the weight with
-the most right answers on the scored pictures: what the choice missed, not a result.
+Steps are fixed. Each method's weight is chosen per direction by `label_free_choice` on
+seed 0, the densest predictions on the target where the source is still known, and all
+seeds run with it. "By DEV" is what the lowest DEV risk would have chosen on seed 0,
+"oracle" the weight with the most right answers on its scored pictures: what the choice
+missed, not a result. A finished run is kept in the folder of runs, and a restart goes
+on behind it.
 """
 
 import argparse
@@ -146,10 +148,14 @@ class Experiment:
         self.train, self.held_out = train, held_out
         self.adapt, self.validated, self.scored = rest[adapt], rest[validated], scored
 
-    def results(self) -> dict:
-        """Return {method: {weight: scores}}, running what has not run."""
+    def results(self, tried: dict) -> dict:
+        """Return {method: {weight: scores}}, running what has not run.
+
+        Args:
+            tried: {method: its weights}.
+        """
         found = {}
-        for method, weights in self.settings["weights"].items():
+        for method, weights in tried.items():
             for weight in weights:
                 name = f"{self.name}-{method}-{weight}-{self.seed}".replace(" ", "_")
                 found.setdefault(method, {})[weight] = self.runs.once(
@@ -208,47 +214,58 @@ def _accuracy(model, batches) -> float:
     return oracle_accuracy(labels, np.argmax(logits, axis=-1))
 
 
-def choices(candidates: dict) -> dict:
-    """Return {rule: the accuracy on scored pictures of the weight that it takes}."""
+def chosen_weights(results: dict) -> dict:
+    """Return {method: [weight]} that the rule takes among the results of seed 0."""
+    return {method: [label_free_choice(each)] for method, each in results.items()}
+
+
+def others(candidates: dict) -> dict:
+    """Return the accuracies that other rules would have had among all weights."""
     by_dev = min(candidates, key=lambda weight: candidates[weight]["dev"])
-    accuracies = {weight: each["accuracy"] for weight, each in candidates.items()}
     return {
-        "chosen": accuracies[label_free_choice(candidates)],
-        "DEV": accuracies[by_dev],
-        "oracle": max(accuracies.values()),
+        "DEV": candidates[by_dev]["accuracy"],
+        "oracle": max(each["accuracy"] for each in candidates.values()),
     }
+
+
+def row_of(method: str, found: dict, floor: float | None) -> tuple[str, float]:
+    """Return a method's row of the table, and its mean over both directions, in %."""
+    cells, rules = [], {"chosen": [], "DEV": [], "oracle": []}
+    for seeds in found.values():
+        weight = label_free_choice(seeds[0][method])
+        values = [seed[method][weight]["accuracy"] for seed in seeds]
+        cells.append(f"{weight}: {_spread(values)}")
+        for rule, value in others(seeds[0][method]).items():
+            rules[rule].append(value)
+        rules["chosen"].append(np.mean(values))
+    mean, by_dev, oracle = (100 * np.mean(values) for values in rules.values())
+    gain = mean - (mean if floor is None else floor)
+    row = (
+        f"| {method} | {' | '.join(cells)} | {mean:.1f} | {gain:+.1f} | "
+        f"{by_dev:.1f} | {oracle:.1f} |"
+    )
+    return row, mean
 
 
 def table(found: dict) -> str:
     """Return a row per method; `found` is {direction: [results of each seed]}."""
     lines = [
-        f"| method | {' | '.join(found)} | mean | gain | by DEV | oracle |",
+        f"| method | {' | '.join(found)} | mean | gain | by DEV, seed 0 | "
+        "oracle, seed 0 |",
         "|---" * (len(found) + 5) + "|",
     ]
     floor = None
     for method in next(iter(found.values()))[0]:
-        each = {
-            direction: [choices(seed[method]) for seed in seeds]
-            for direction, seeds in found.items()
-        }
-        means = {
-            rule: 100 * np.mean([row[rule] for rows in each.values() for row in rows])
-            for rule in ("chosen", "DEV", "oracle")
-        }
-        floor = means["chosen"] if floor is None else floor
-        cells = [_spread([row["chosen"] for row in rows]) for rows in each.values()]
-        lines.append(
-            f"| {method} | {' | '.join(cells)} | {means['chosen']:.1f} | "
-            f"{means['chosen'] - floor:+.1f} | {means['DEV']:.1f} | "
-            f"{means['oracle']:.1f} |"
-        )
+        row, mean = row_of(method, found, floor)
+        floor = mean if floor is None else floor
+        lines.append(row)
     seeds = len(next(iter(found.values())))
     return "\n".join(
         [
             *lines,
             "",
-            f"Per cent right on target pictures that nothing was trained on; mean and "
-            f"standard deviation of {seeds} seeds, none left out.",
+            "The chosen weight, and per cent right on target pictures that nothing was "
+            f"trained on: mean and standard deviation of {seeds} seeds, none left out.",
         ]
     )
 
@@ -275,12 +292,14 @@ def main() -> None:
         name: Domain(name, settings, runs.folder / "activations", 20 if quick else None)
         for name in ("photo", "cartoon")
     }
-    found = {f"{source} to {target}": [] for source, target in directions}
+    found, tried = {f"{source} to {target}": [] for source, target in directions}, {}
     for seed in range(1 if quick else arguments.seeds):
         for source, target in directions:
             name = f"{source} to {target}"
             experiment = Experiment(domains[source], domains[target], name, seed, runs)
-            found[name].append(experiment.results())
+            results = experiment.results(tried.get(name, settings["weights"]))
+            tried.setdefault(name, chosen_weights(results))
+            found[name].append(results)
         if quick:
             print(table(found))
         else:
