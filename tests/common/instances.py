@@ -29,17 +29,11 @@ def _classifier(mixed=False, **options):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16" if mixed else policy)
     try:
-        backbone = Backbone("tiny", weights=None)
-        return Classifier(backbone, num_classes=3, dropout=0.0, **options)
+        layers = [keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()]
+        net = keras.Sequential([keras.Input((12, 12, 3)), *layers, keras.layers.ReLU()])
+        return Classifier(Backbone.from_model(net), 3, dropout=0.0, **options)
     finally:
         keras.config.set_dtype_policy(policy)
-
-
-def _image_data():
-    rng = np.random.default_rng(0)
-    return rng.integers(0, 256, (16, 32, 32, 3)).astype("float32"), rng.integers(
-        0, 3, 16
-    )
 
 
 def _conv_net(name, channels, mixed, softmax=False):
@@ -69,7 +63,7 @@ def _taught_by_itself(net):
     return Distiller(net, net, student_output="logits", teacher_output="logits")
 
 
-def _small_image_data():
+def _image_data():
     rng = np.random.default_rng(0)
     return rng.normal(size=(16, 12, 12, 3)).astype("float32"), rng.integers(0, 3, 16)
 
@@ -78,7 +72,7 @@ def _taught(losses, terms, **options):
     """Return the row of a `Distiller` with these losses."""
     return Row(
         build=lambda mixed=False: _distiller(losses(), mixed, **options),
-        data=_small_image_data,
+        data=_image_data,
         terms={name: {"student"} for name in ("task", *terms)},
         parts=("student",),
         frozen=("teacher",),
@@ -191,7 +185,7 @@ ROWS = {
     ),
     "SelfDistiller": Row(
         build=_self_taught,
-        data=_small_image_data,
+        data=_image_data,
         terms={
             "task": {"student"},
             "exit_labels": {"student", "heads"},

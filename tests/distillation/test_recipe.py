@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tftransfer as tft
 from tests.finetune.pictures import three_classes
+from tests.finetune.small import small_backbone
 from tftransfer.distillation import train_plain
 from tftransfer.finetune import scratch_classifier
 from tftransfer.losses import AttentionTransferLoss
@@ -18,9 +19,13 @@ QUIET = {"verbose": 0, "say": None}
 NAMES = ["across", "upright", "block"]
 
 
-def student(seed=0, **options):
+def student(seed=0, backbone=None, **options):
     keras.utils.set_random_seed(seed)
-    return scratch_classifier(tft.Backbone("tiny", weights=None), 3, **options)
+    return scratch_classifier(backbone or small_backbone(), 3, **options)
+
+
+def deep_student():
+    return student(backbone=tft.Backbone("tiny", weights=None))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +47,7 @@ def equal(first, second):
 
 
 def test_learns_without_labels_and_keeps_the_best_epoch(teacher):
-    model, before = student(), weights(teacher)
+    model, before = deep_student(), weights(teacher)
     x, validation = three_classes(144)[0], three_classes(60, seed=1)[0]
     options = {"epochs": 12, "learning_rate": 3e-3, "augment": "none"}
     history = tft.distill(model, teacher, x, validation, **options, **QUIET)
@@ -64,7 +69,7 @@ def test_learns_without_labels_and_keeps_the_best_epoch(teacher):
 def test_with_labels_the_log_has_accuracy_and_the_plan_is_said(teacher):
     lines = []
     history = tft.distill(
-        student(),
+        deep_student(),
         teacher,
         three_classes(),
         three_classes(30, seed=1),
@@ -210,8 +215,7 @@ def test_another_teacher_or_temperature_is_another_run(teacher, tmp_path):
 
 
 def test_sizes_may_differ_and_the_teacher_gets_its_own(teacher):
-    small = tft.Backbone("tiny", weights=None, input_shape=(16, 16, 3))
-    model = scratch_classifier(small, 3)
+    model = student(backbone=small_backbone(16))
     x = three_classes()[0]
     history = tft.distill(model, teacher, x, x, epochs=1, cache=False, **QUIET)
     assert np.isfinite(history.history["val_agreement"]).all()
@@ -244,7 +248,7 @@ def test_other_classes_raise(teacher, names, message):
 
 def test_bad_arguments_raise(teacher):
     (x, y), three = three_classes(), student()
-    two = scratch_classifier(tft.Backbone("tiny", weights=None), 2)
+    two = scratch_classifier(small_backbone(), 2)
     with pytest.raises(ValueError, match=r"3 classes.*one of 2"):
         tft.distill(two, teacher, (x, y), **QUIET)
     with pytest.raises(TypeError, match=r"as teacher.*Distiller"):

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import tftransfer as tft
 from tests.finetune.pictures import three_classes
+from tests.finetune.small import small_classifier
 from tftransfer.domain.carried import Carried
 from tftransfer.domain.epoch_scores import EpochScores
 from tftransfer.domain.method_table import METHODS
@@ -34,17 +35,7 @@ def small(count=24, seed=0):
 
 @pytest.fixture
 def classifier():
-    return a_classifier()
-
-
-def a_classifier():
-    """Return the same classifier, of a net that compiles fast, at every call."""
-    keras.utils.set_random_seed(0)
-    layers = keras.layers
-    net = [keras.Input((8, 8, 3)), layers.Rescaling(1 / 255), layers.Conv2D(6, 3)]
-    net = keras.Sequential([*net, layers.BatchNormalization(), layers.ReLU()])
-    head = keras.Sequential([keras.Input((6,)), layers.Dropout(0.1), layers.Dense(3)])
-    return tft.Classifier(tft.Backbone.from_model(net), 3, head=head)
+    return small_classifier(8)
 
 
 def weights(model):
@@ -113,7 +104,7 @@ def test_labels_of_the_target_are_not_read():
         (x, np.full(24, -7)),
         tft.data.as_dataset((x, 2 - y), image_size=8),
     ):
-        model = a_classifier()
+        model = small_classifier(8)
         tft.adapt(model, small(32), target, method="coral", **FAST)
         found.append(weights(model))
     assert all(equal(found[0], other) for other in found[1:])
@@ -125,7 +116,7 @@ def test_a_broken_run_goes_on_to_the_same_weights(tmp_path):
     """It breaks in the second epoch; the target's batches fall across the epochs."""
 
     def run(folder, *callbacks):
-        model = a_classifier()
+        model = small_classifier(8)
         history = tft.adapt(
             model,
             small(32),

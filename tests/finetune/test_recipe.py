@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import tftransfer as tft
 from tests.finetune.pictures import three_classes
+from tests.finetune.small import small_classifier
 from tftransfer.finetune import AdamW
 
 QUIET = {"verbose": 0, "say": None}
@@ -43,7 +44,7 @@ def test_learns_and_keeps_the_best_epoch():
 
 
 def test_of_equal_accuracies_the_lower_loss_is_best():
-    model = classifier()
+    model = small_classifier()
     validation = three_classes(9, seed=1)
     history = tft.fine_tune(
         model, three_classes(), validation, epochs=0, head_epochs=25, **QUIET
@@ -64,7 +65,7 @@ def test_of_equal_accuracies_the_lower_loss_is_best():
 def test_says_what_it_chose():
     lines = []
     history = tft.fine_tune(
-        classifier(),
+        small_classifier(),
         three_classes(),
         epochs=1,
         head_epochs=1,
@@ -122,15 +123,15 @@ def test_the_frozen_part_stays_and_the_rest_moves():
 def test_cache_that_cannot_be_raises_and_auto_does_without():
     data = tf.data.Dataset.from_tensor_slices(three_classes()).batch(16)
     with pytest.raises(ValueError, match=r"computed once.*unknown origin"):
-        tft.fine_tune(classifier(), data, cache=True, **QUIET)
-    history = tft.fine_tune(classifier(), data, epochs=1, head_epochs=1, **QUIET)
+        tft.fine_tune(small_classifier(), data, cache=True, **QUIET)
+    history = tft.fine_tune(small_classifier(), data, epochs=1, head_epochs=1, **QUIET)
     assert len(history.history["loss"]) == 2
 
 
 def test_half_precision_activations_are_close_but_not_equal():
     found = []
     for cache_dtype in ("float32", "float16"):
-        model = classifier()
+        model = small_classifier()
         options = {"epochs": 0, "head_epochs": 3, "cache_dtype": cache_dtype}
         tft.fine_tune(model, three_classes(), **options, **QUIET)
         found.append(model.head.get_weights()[0])
@@ -141,7 +142,7 @@ def test_mixed_labels_train_too():
     train = tft.data.as_dataset(three_classes(), image_size=32, shuffle=True)
     mixed = tft.data.augmentation("light", mix="mixup", num_classes=3).apply(train)
     history = tft.fine_tune(
-        classifier(),
+        small_classifier(),
         mixed,
         three_classes(30, seed=1),
         epochs=1,
@@ -210,11 +211,8 @@ def whole(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    "after",
-    [pytest.param(5, marks=pytest.mark.slow), 11],
-    ids=["in the head phase", "deeper"],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [5, 11], ids=["in the head phase", "deeper"])
 def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, after, whole):
     broken = tmp_path / "broken"
     assert _run(broken, after).returncode == 9
@@ -234,14 +232,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, after, whole):
 
 def test_a_checkpoint_of_another_run_is_refused(tmp_path):
     options = {"head_epochs": 1, "checkpoint": tmp_path, **QUIET}
-    tft.fine_tune(classifier(), three_classes(), epochs=0, **options)
+    tft.fine_tune(small_classifier(), three_classes(), epochs=0, **options)
     with pytest.raises(ValueError, match=r"state of another run.*epochs"):
-        tft.fine_tune(classifier(), three_classes(), epochs=1, **options)
+        tft.fine_tune(small_classifier(), three_classes(), epochs=1, **options)
 
 
 def test_patience_ends_the_second_phase():
     history = tft.fine_tune(
-        classifier(),
+        small_classifier(),
         three_classes(),
         three_classes(30, seed=1),
         epochs=30,
@@ -294,7 +292,7 @@ def test_the_users_callbacks_see_every_epoch_of_both_phases():
             Count.epochs += 1
 
     tft.fine_tune(
-        classifier(),
+        small_classifier(),
         three_classes(),
         epochs=2,
         head_epochs=3,
@@ -305,7 +303,7 @@ def test_the_users_callbacks_see_every_epoch_of_both_phases():
 
 
 def test_a_model_after_fine_tune_saves_and_loads(tmp_path):
-    model = classifier(class_names=["a", "b", "c"])
+    model = small_classifier(class_names=["a", "b", "c"])
     tft.fine_tune(model, three_classes(), epochs=1, head_epochs=1, **QUIET)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras")
@@ -339,12 +337,12 @@ def test_bad_data_raises():
     with pytest.raises(TypeError, match="Classifier"):
         tft.fine_tune(keras.Sequential(), (x, y))
     with pytest.raises(ValueError, match="labelled"):
-        tft.fine_tune(classifier(), x, **QUIET)
+        tft.fine_tune(small_classifier(), x, **QUIET)
     endless = tf.data.Dataset.from_tensor_slices((x, y)).batch(8).repeat()
     with pytest.raises(ValueError, match="known length"):
-        tft.fine_tune(classifier(), endless, **QUIET)
+        tft.fine_tune(small_classifier(), endless, **QUIET)
     with pytest.raises(ValueError, match="labels"):
-        tft.fine_tune(classifier(), (x, y + 1), **QUIET)
+        tft.fine_tune(small_classifier(), (x, y + 1), **QUIET)
 
 
 def test_pictures_of_another_size_say_which_to_read():
