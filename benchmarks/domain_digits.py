@@ -2,8 +2,10 @@
 
     python benchmarks/domain_digits.py [--parts mnist_m usps] [--runs FOLDER] [--quick]
 
-MNIST to MNIST-M: the net, batches (64 + 64) and schedules of the DANN paper, 7,500
-steps, eight passes over the source, for every method; 3 seeds. MNIST and USPS: 2,000
+MNIST to MNIST-M: the net, batches (64 + 64) and ramps of the DANN paper, 6,000 steps,
+six passes over the source, for every method; 3 seeds. The optimizer is Adam: with the
+paper's SGD, the row "DANN, SGD", the net of domains still tells most pictures apart
+after so few steps. MNIST and USPS: 2,000
 and 1,800 pictures drawn by the seed, the net of ADDA's section, batches of 128 + 128;
 5 seeds. Fewer steps than published: ADDA 5,000 of 10,000. DRCN here is our one-step
 form on the same small net with a mirrored decoder, not the authors' net, which is 50
@@ -44,9 +46,14 @@ SETTINGS = {
         "batch": 64,
         "held_out": 1 / 6,
         "choice_steps": 1500,
+        "rate": 1e-3,
         "weights": {"DAN": [0.03, 0.1, 0.3], "DeepCORAL": [1, 10, 100]},
         "steps": dict.fromkeys(
-            ("source only", "DANN", "DAN", "DeepCORAL", "trained on the target"), 7500
+            (
+                *("source only", "DANN", "DANN, SGD", "DAN", "DeepCORAL"),
+                "trained on the target",
+            ),
+            6000,
         ),
     },
     "usps": {
@@ -61,7 +68,7 @@ SEEDS = {"mnist_m": 3, "usps": 5}
 DIRECTIONS = (("MNIST", "USPS"), ("USPS", "MNIST"))
 # Per cent; "DANN" of USPS is the row "gradient reversal" of ADDA's table.
 PUBLISHED = {
-    "MNIST to MNIST-M": {"source only": 52.25, "DANN": 76.66},
+    "MNIST to MNIST-M": {"source only": 52.25, "DANN": 76.66, "DANN, SGD": 76.66},
     "MNIST to USPS": {"source only": 75.2, "DANN": 77.1, "ADDA": 89.4, "DRCN": 91.8},
     "USPS to MNIST": {"source only": 57.1, "DANN": 73.0, "ADDA": 90.1, "DRCN": 73.7},
 }
@@ -105,7 +112,7 @@ def paper_model(method: str, weight: float | None):
     """Return the net of DANN's MNIST experiments, made into a method."""
     extractor = net((28, 28, 3), *convolutions(32, 48))
     head = dense(768, 100, 100, 10)
-    if method == "DANN":
+    if method.startswith("DANN"):
         return tft.DANN(extractor, head, dense(768, 100, 1))
     if method == "DAN":
         return tft.DAN(extractor, head, mmd_weight=weight)
@@ -143,16 +150,17 @@ def ramp_of(method: str, weight: float | None) -> list:
     MMD's own bandwidth makes its gradient large where features are still small.
     """
     names = {"DANN": "reversal", "DAN": "mmd_weight", "DeepCORAL": "coral_weight"}
-    if method not in names:
-        return []
-    return [tft.callbacks.DANNRamp(end=weight or 1.0, name=names[method])]
+    name = names.get(method.removesuffix(", SGD"))
+    return [tft.callbacks.DANNRamp(end=weight or 1.0, name=name)] if name else []
 
 
-def optimizer_of(part: str, method: str, weight: float | None) -> tuple:
-    """Return a method's optimizer and callbacks, as published."""
-    if part == "mnist_m" or method == "DANN":
-        sgd = keras.optimizers.SGD(0.01, momentum=0.9)
-        return sgd, [tft.callbacks.InverseDecay(), *ramp_of(method, weight)]
+def optimizer_of(settings: dict, method: str, weight: float | None) -> tuple:
+    """Return a method's optimizer and callbacks; as published, but for Adam's rate."""
+    decayed = [tft.callbacks.InverseDecay(), *ramp_of(method, weight)]
+    if method == "DANN, SGD" or (method == "DANN" and "rate" not in settings):
+        return keras.optimizers.SGD(0.01, momentum=0.9), decayed
+    if "rate" in settings:
+        return keras.optimizers.Adam(settings["rate"]), decayed
     if method == "ADDA":
         return keras.optimizers.Adam(2e-4, beta_1=0.5), []
     return keras.optimizers.Adam(3e-4 if method == "DRCN" else 1e-3), []
@@ -177,7 +185,7 @@ class Experiment:
         """Return {method: {"accuracy": in [0, 1], ...}}, running what has not run."""
         return {
             method: self.runs.once(
-                f"{self.name}-{method}-{self.seed}".replace(" ", "_"),
+                f"{self.name}-{method}-{self.seed}".replace(" ", "_").replace(",", ""),
                 lambda m=method: self._scored(m, weights.get(m)),
             )
             for method in self.settings["steps"]
@@ -227,7 +235,7 @@ class Experiment:
         if method in _PLAIN:
             data = data.map(lambda x, y: (x["source"], y))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        optimizer, callbacks = optimizer_of(self.part, method, weight)
+        optimizer, callbacks = optimizer_of(self.settings, method, weight)
         # XLA's convolutions are slower on CPUs.
         model.compile(optimizer, None if method == "ADDA" else loss, jit_compile=False)
         history = model.fit(

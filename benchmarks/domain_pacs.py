@@ -61,8 +61,9 @@ RAMPED = {
     "DAN": "mmd_weight",
     "DeepCORAL": "coral_weight",
     "CDAN": "reversal",
-    "MCD": "reversal",
+    "MCD": "discrepancy_weight",
 }
+_EXTRACTOR_STEPS = 4  # of MCD per batch, the paper's; the weight is that of both sides
 _VIEWS = 2  # a picture and its mirror
 
 
@@ -130,7 +131,8 @@ def method_of(name: str, weight: float, settings: dict, classes: int):
     if name == "DAN":
         return tft.DAN(*parts, mmd_weight=weight, **normalise)
     if name == "MCD":
-        return tft.MCD(*parts, repeats=weight, **normalise)
+        options = {"discrepancy_weight": weight, "repeats": _EXTRACTOR_STEPS}
+        return tft.MCD(*parts, **options, **normalise)
     return tft.DeepCORAL(*parts, coral_weight=weight, **normalise)
 
 
