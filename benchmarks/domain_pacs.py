@@ -63,7 +63,7 @@ RAMPED = {
     "CDAN": "reversal",
     "MCD": "discrepancy_weight",
 }
-_EXTRACTOR_STEPS = 4  # of MCD per batch, the paper's; the weight is that of both sides
+_CLASS_BALANCE = 0.01  # of MCD, the authors': without it one class takes the target
 _VIEWS = 2  # a picture and its mirror
 
 
@@ -131,7 +131,7 @@ def method_of(name: str, weight: float, settings: dict, classes: int):
     if name == "DAN":
         return tft.DAN(*parts, mmd_weight=weight, **normalise)
     if name == "MCD":
-        options = {"discrepancy_weight": weight, "repeats": _EXTRACTOR_STEPS}
+        options = {"discrepancy_weight": weight, "balance_weight": _CLASS_BALANCE}
         return tft.MCD(*parts, **options, **normalise)
     return tft.DeepCORAL(*parts, coral_weight=weight, **normalise)
 

@@ -116,6 +116,31 @@ def test_mcd_answers_with_both_heads():
     )
 
 
+def test_mcds_balance_is_that_of_mean_predictions_and_not_reversed():
+    x, y = batch()
+    model = tft.MCD(*parts(), discrepancy_weight=0.0, balance_weight=2.0)
+    model.compile("sgd", cross_entropy())
+    features = model.extractor(x["target"])
+    expected = 0.0
+    for head in (model.head, model.second_head):
+        shares = np.mean(ops.softmax(head(features)), axis=0)
+        expected += np.mean(np.log(1 / len(shares)) - np.log(shares))
+    outputs = model(x, training=True)
+    assert expected > 1e-4
+    terms = model.transfer_losses(x, y, outputs)
+    np.testing.assert_allclose(terms["balance"], expected, rtol=1e-4)
+    assert model.term_weights["balance"] == 2.0
+    for part in (model.extractor, model.second_head):
+        weights = part.trainable_weights
+        with tf.GradientTape() as tape:
+            outputs = model(x, training=True)
+            before = model.transfer_losses(x, y, outputs)["balance"]
+        for weight, step in zip(weights, tape.gradient(before, weights), strict=True):
+            weight.assign_sub(0.05 * step)
+        after = model.transfer_losses(x, y, model(x, training=True))["balance"]
+        assert float(after) < float(before)
+
+
 def test_adda_starts_as_the_source_and_leaves_it_alone():
     x, _ = batch()
     extractor, head = parts()

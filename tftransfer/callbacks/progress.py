@@ -49,8 +49,9 @@ class DANNRamp(_AlongProgress):
     Args:
         gamma: Steepness above 0; the paper's 10 reaches 0.5 at p = 0.11.
         end: The limit, 0 or more.
-        name: The setting, a key of `model.scalars`: "reversal" of `tft.DANN`,
-            `tft.CDAN` and `tft.MCD`; a term's weight, such as "mmd_weight", for others.
+        name: The setting, a key of `model.scalars`: "reversal" of `tft.DANN` and
+            `tft.CDAN`; a term's weight for others, such as "mmd_weight" of `tft.DAN`
+            and "discrepancy_weight" of `tft.MCD`, whose heads must not run ahead.
 
     Raises:
         ValueError: When the model has no such setting, or a value does not fit.

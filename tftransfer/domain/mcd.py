@@ -25,6 +25,10 @@ class MCD(DomainModel):
     one-step form that the authors publish beside the one of three steps per batch;
     `repeats`, the reversal's factor, stands for the number of their extractor steps.
 
+    Heads agree, too, where the extractor sends the whole target to one class. The
+    authors' remedy on large shifts is the class balance, KL(uniform || mean prediction
+    on the batch's target) of either head, which heads and extractor lower alike.
+
     Args:
         extractor: A built model: input -> features.
         head: A built model: features -> logits or probabilities (batch, classes).
@@ -33,6 +37,8 @@ class MCD(DomainModel):
         discrepancy_weight: Factor of the discrepancy.
         repeats: Factor of the extractor's gradient of it, 0 or more; the setting
             "reversal" of callbacks.
+        balance_weight: Factor of the class balance, the authors' 0.01 or so; 0 for
+            none. Where a target's classes differ much in size, it misleads.
         batch_norm: As in `DANN`.
         head_output: "logits", "probabilities", or "auto", for both heads.
         **kwargs: `name`.
@@ -70,6 +76,7 @@ class MCD(DomainModel):
         *,
         discrepancy_weight: float = 1.0,
         repeats: float = 1.0,
+        balance_weight: float = 0.0,
         batch_norm: str = "joint",
         head_output: str = "auto",
         **kwargs,
@@ -79,6 +86,7 @@ class MCD(DomainModel):
         )
         self.second_head = second_head or _another(head)
         self.discrepancy_weight, self.repeats = discrepancy_weight, repeats
+        self.balance_weight = balance_weight
         check_fit(extractor, self.second_head)
         _check_apart(head, self.second_head)
         self._kind = kind_of_outputs(head, head_output, "head")
@@ -87,17 +95,24 @@ class MCD(DomainModel):
         self._discrepancy = ClassifierDiscrepancyLoss()
         self.add_term("second_head")
         self.add_term("discrepancy", discrepancy_weight)
+        if balance_weight:
+            self.add_term("balance", balance_weight)
         self.finish_init()
 
     def forward_train(self, x):
         domains = domains_of(x)
         source, target = self._passes(domains.source, domains.target)
         rows = ops.shape(source)[0]
+        heads = (self.head, self.second_head)
         first, second = (
             head(ops.concatenate([source, self._reverse(target)]), training=True)
-            for head in (self.head, self.second_head)
+            for head in heads
         )
+        straight = {}
+        if self.balance_weight:
+            straight["straight"] = [head(target, training=True) for head in heads]
         return {
+            **straight,
             "prediction": domains.of_labels(first[:rows], first[rows:]),
             "second": domains.of_labels(second[:rows], second[rows:]),
             "of_target": [first[rows:], second[rows:]],
@@ -105,10 +120,16 @@ class MCD(DomainModel):
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         logits = [as_logits(scores, self._kind) for scores in outputs["of_target"]]
-        return {
+        terms = {
             "second_head": self._task_loss(y, outputs["second"], sample_weight),
             "discrepancy": -self._discrepancy(*logits),
         }
+        if self.balance_weight:
+            terms["balance"] = sum(
+                _imbalance(as_logits(scores, self._kind))
+                for scores in outputs["straight"]
+            )
+        return terms
 
     def answers_of(self, features):
         both = [head(features) for head in (self.head, self.second_head)]
@@ -122,6 +143,13 @@ class MCD(DomainModel):
         inputs = keras.Input(batch_shape=taken.shape, dtype=taken.dtype)
         outputs = self.answers_of(self.extractor(inputs))
         return keras.Model(inputs, outputs, name=f"{self.name}_deployed")
+
+
+def _imbalance(logits):
+    """Return KL(uniform || mean prediction of the rows), in nats, from (n, classes)."""
+    sums = ops.logsumexp(ops.log_softmax(ops.cast(logits, "float32")), axis=0)
+    rows = ops.cast(ops.shape(logits)[0], "float32")
+    return ops.log(rows / logits.shape[-1]) - ops.mean(sums)
 
 
 def _another(head: keras.Model) -> keras.Model:

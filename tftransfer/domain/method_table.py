@@ -40,7 +40,7 @@ METHODS = {
     "dan": Method(DAN, ramp="mmd_weight"),
     "jan": Method(JAN, ramp="joint_mmd_weight"),
     "coral": Method(DeepCORAL),
-    "mcd": Method(MCD, ramp="reversal"),
+    "mcd": Method(MCD, ramp="discrepancy_weight"),
     "adda": Method(ADDA, reads_labels=False),
     "confusion": Method(DomainConfusion),
 }
