@@ -27,11 +27,13 @@ class Method:
         build: The class.
         ramp: The setting that `DANNRamp` raises from 0, or None.
         reads_labels: Whether it trains on the source's labels.
+        options: Arguments that it gets unless the caller gives others.
     """
 
     build: Callable[..., DomainModel]
     ramp: str | None = None
     reads_labels: bool = True
+    options: dict = dataclasses.field(default_factory=dict)
 
 
 METHODS = {
@@ -40,7 +42,8 @@ METHODS = {
     "dan": Method(DAN, ramp="mmd_weight"),
     "jan": Method(JAN, ramp="joint_mmd_weight"),
     "coral": Method(DeepCORAL),
-    "mcd": Method(MCD, ramp="discrepancy_weight"),
+    # Without the balance one class may take the whole target.
+    "mcd": Method(MCD, ramp="discrepancy_weight", options={"balance_weight": 0.01}),
     "adda": Method(ADDA, reads_labels=False),
     "confusion": Method(DomainConfusion),
 }
@@ -67,7 +70,7 @@ def build_method(
     backbone, head = classifier.backbone, classifier.head
     for layer in (*backbone._flatten_layers(), *head._flatten_layers()):
         layer.trainable = True  # a container's flag does not reach all inside it
-    options = dict(options)
+    options = {**METHODS[name].options, **options}
     if name != "adda":
         options["batch_norm"] = "inference" if batch_norm == "auto" else batch_norm
     elif batch_norm != "auto":

@@ -67,7 +67,8 @@ def adapt(
             and "dev", and wanted for all: epochs that lost more than a tenth of the
             accuracy on them are none to choose.
         method: "dann", "cdan", "dan", "jan", "coral", "mcd", "adda" or "confusion".
-        method_options: Further arguments of the method, such as `domain_weight`.
+        method_options: Further arguments of the method, such as `domain_weight`. MCD
+            gets `balance_weight` 0.01 where nothing else is said.
         epochs: Passes over the source; None for about 600 steps, in 10 to 40.
         learning_rate: Highest rate of the one cycle for the classifier's parts; a
             discriminator learns at ten times that (Ganin et al.).
