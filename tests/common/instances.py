@@ -29,11 +29,18 @@ def _classifier(mixed=False, **options):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16" if mixed else policy)
     try:
-        layers = [keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()]
-        net = keras.Sequential([keras.Input((12, 12, 3)), *layers, keras.layers.ReLU()])
+        layers = [keras.Input((12, 12, 3)), keras.layers.Rescaling(1 / 255)]
+        layers += [keras.layers.Conv2D(4, 3), keras.layers.BatchNormalization()]
+        net = keras.Sequential([*layers, keras.layers.ReLU()])
         return Classifier(Backbone.from_model(net), 3, dropout=0.0, **options)
     finally:
         keras.config.set_dtype_policy(policy)
+
+
+def _picture_data():
+    rng = np.random.default_rng(0)
+    pictures = rng.integers(0, 256, (16, 12, 12, 3)).astype("float32")
+    return pictures, rng.integers(0, 3, 16)
 
 
 def _conv_net(name, channels, mixed, softmax=False):
@@ -101,7 +108,7 @@ ROWS = {
     ),
     "Classifier": Row(
         build=_classifier,
-        data=_image_data,
+        data=_picture_data,
         terms={"task": {"backbone", "head"}},
         parts=("backbone", "head"),
         bad={
@@ -117,7 +124,7 @@ ROWS = {
     ),
     "Classifier with L2-SP": Row(
         build=lambda mixed=False: _classifier(mixed, l2_sp_weight=0.1),
-        data=_image_data,
+        data=_picture_data,
         terms={"task": {"backbone", "head"}, "l2_sp": {"backbone"}},
         parts=("backbone", "head"),
     ),

@@ -62,7 +62,7 @@ def methods() -> None:
     model = ROWS["Classifier"].build()
     model.compile(keras.optimizers.SGD(0.05), ClassificationLoss(3))
     pictures_and_labels = ROWS["Classifier"].data()
-    weighted = tft.data.as_dataset(pictures_and_labels, image_size=32, batch_size=5)
+    weighted = tft.data.as_dataset(pictures_and_labels, image_size=12, batch_size=5)
     model.fit(weighted, class_weight={0: 1.0, 1: 2.0, 2: 0.5}, verbose=0)
     for number, value in enumerate(arrays_of(model)):
         arrays[f"class weights {number}"] = value
