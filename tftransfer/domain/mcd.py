@@ -38,7 +38,7 @@ class MCD(DomainModel):
         repeats: Factor of the extractor's gradient of it, 0 or more; the setting
             "reversal" of callbacks.
         balance_weight: Factor of the class balance, the authors' 0.01 or so; 0 for
-            none. Where a target's classes differ much in size, it misleads.
+            none; of each replica's own rows. It misleads where classes differ in size.
         batch_norm: As in `DANN`.
         head_output: "logits", "probabilities", or "auto", for both heads.
         **kwargs: `name`.
