@@ -91,6 +91,8 @@ def _restyler(mixed=False, drawn=4, logits=1):
 
 
 _JUDGED = ("extractor", "head", "discriminator")
+_HEADS = ("extractor", "head", "second_head")
+_OF_MCD = {"second_head": {"extractor", "second_head"}, "discrepancy": set(_HEADS)}
 
 DOMAIN_ROWS = {
     "DANN": _adaptation(
@@ -141,13 +143,14 @@ DOMAIN_ROWS = {
     "DeepCORAL": _adaptation(
         DeepCORAL, {"coral": {"extractor", "head"}}, per_sample=False
     ),
-    "MCD": _adaptation(
+    "MCD": _adaptation(MCD, _OF_MCD, parts=_HEADS),
+    "MCD balanced": _adaptation(
         MCD,
-        {
-            "second_head": {"extractor", "second_head"},
-            "discrepancy": {"extractor", "head", "second_head"},
-        },
-        parts=("extractor", "head", "second_head"),
+        {**_OF_MCD, "balance": set(_HEADS)},
+        parts=_HEADS,
+        options={"balance_weight": 0.1},
+        runs={"extractor": 1, "head": 2, "second_head": 2},  # reversed, and straight
+        per_sample=False,  # the balance is of a replica's rows together
     ),
     "DRCN": Row(
         build=lambda mixed=False: _adapting(
