@@ -67,6 +67,14 @@ SETTINGS = {
         "weights": {"DRCN": [0.43, 4.3, 43]},
         "steps": {"source only": 1500, "DANN": 2000, "ADDA": 4000, "DRCN": 1500},
     },
+    "usps_normalised": {
+        "batch": 128,
+        "held_out": 1 / 6,
+        "choice_steps": 500,
+        "rate": 1e-3,
+        "weights": {"DAN": [0.03, 0.1, 0.3]},
+        "steps": {"source only": 1500, "DAN": 2000, "MCD": 2000},
+    },
 }
 SEEDS = 3
 DIRECTIONS = (("MNIST", "USPS"), ("USPS", "MNIST"))
@@ -131,17 +139,24 @@ def paper_model(method: str, weight: float | None):
     return chain(extractor, head)
 
 
-def lenet_model(method: str, weight: float | None, trained: pathlib.Path):
+def lenet_model(method: str, weight: float | None, trained, *, normalised: bool):
     """Return the net of ADDA's digits, made into a method.
 
     Args:
         method: Its name.
-        weight: Of DRCN's reconstruction.
-        trained: Weights of the run "source only", where ADDA starts.
+        weight: Of DRCN's reconstruction or of DAN's divergence.
+        trained: Path of the weights of the run "source only", where ADDA starts.
+        normalised: Whether batch normalisation stands behind each convolution.
     """
     last = keras.layers.Dense(500, "relu")
-    extractor = net((28, 28, 1), *convolutions(20, 50), last)
+    hidden = convolutions(20, 50, normalised=normalised)
+    extractor = net((28, 28, 1), *hidden, last)
     head = net((500,), keras.layers.Dense(10))
+    if method == "DAN":
+        return tft.DAN(extractor, head, mmd_weight=weight, batch_norm="separate")
+    if method == "MCD":
+        options = {"balance_weight": 0.01, "batch_norm": "separate"}
+        return tft.MCD(extractor, head, **options)
     if method == "DRCN":
         dropped = net((500,), keras.layers.Dropout(0.5), keras.layers.Dense(10))
         return tft.DRCN(extractor, dropped, decoder(), reconstruction_weight=weight)
@@ -160,6 +175,7 @@ def ramp_of(method: str, weight: float | None) -> list:
     MMD's own bandwidth makes its gradient large where features are still small.
     """
     names = {"DANN": "reversal", "DAN": "mmd_weight", "DeepCORAL": "coral_weight"}
+    names["MCD"] = "discrepancy_weight"
     name = names.get(method.removesuffix(" as published"))
     return [tft.callbacks.DANNRamp(end=weight or 1.0, name=name)] if name else []
 
@@ -236,10 +252,11 @@ class Experiment:
     def _trained(self, method, weight, pair: Pair, steps: int) -> tuple:
         """Return the trained model and the last tenth's logs."""
         keras.utils.set_random_seed(self.seed)
-        if self.part != "usps":
-            model = paper_model(method, weight)
+        if self.part.startswith("usps"):
+            normalised = self.part == "usps_normalised"
+            model = lenet_model(method, weight, self._weights, normalised=normalised)
         else:
-            model = lenet_model(method, weight, self._weights)
+            model = paper_model(method, weight)
         if method == "trained on the target":
             pair = Pair(pair.target, pair.target, pair.test, pair.mean)
         data = pair.batches(self.settings["batch"], steps // 10, self.seed)
@@ -274,7 +291,7 @@ def _logits(model, pictures) -> np.ndarray:
 def run_part(part: str, settings: dict, seeds: int, folder, quick: bool) -> dict:
     """Return {pair: {"chosen": weights, "seeds": [results]}}."""
     runs, found = Runs(folder / part, settings), {}
-    if part != "usps":
+    if part.startswith("mnist_m"):
         blended = mnist_m(quick)
         pairs = {"MNIST to MNIST-M": lambda seed: blended}
     else:
