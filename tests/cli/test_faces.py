@@ -5,6 +5,7 @@ net of these tests tells people by their mean colour.
 """
 
 import json
+import os
 
 import keras
 import numpy as np
@@ -154,7 +155,38 @@ def test_the_same_command_goes_on_and_another_net_is_refused(
     other.layers[0].offset = 0.25
     other.save(tmp_path / "other.keras")
     arguments[-1] = tmp_path / "other.keras"
-    assert "Take another folder" in run("faces", *arguments, code=1).stderr
+    assert "no other `--net`" in run("faces", *arguments, code=1).stderr
+
+
+def test_options_that_would_change_nothing_are_refused(run, recognizer, tmp_path):
+    options = {"--min-face-size": 80, "--alignment": "crop", "--weights": "some.h5"}
+    arguments = ["faces", "enroll", recognizer, tmp_path]
+    for option, given in options.items():
+        shown = run(*arguments, option, given, code=1).stderr
+        assert f"no other `{option}`" in shown
+    # As it is: goes on, to look for people.
+    shown = run(*arguments, "--min-face-size", 20, code=1).stderr
+    assert "one sub-folder of pictures per person" in shown
+
+
+def test_one_name_for_a_folder_of_people_is_refused(run, recognizer, people):
+    shown = run("faces", "enroll", recognizer, people, "--name", "Ada", code=2).stderr
+    assert "Azure, Grace" in " ".join(shown.replace("│", " ").split())
+    assert "Ada" not in run("faces", "people", recognizer).stdout
+
+
+def test_names_of_files_come_out_as_they_are(run, people, tmp_path):
+    odd = [b"10:100:20.png", b"Jos\xe9.png"]  # an emoji's code; no UTF-8
+    for name in odd:
+        (tmp_path / os.fsdecode(name)).write_bytes(
+            (people / "Grace" / "0.png").read_bytes()
+        )
+    shown = run("faces", "detect", tmp_path).stdout
+    assert "10:100:20.png: (" in shown
+    assert "Jos\\udce9.png: (" in shown
+    found = json.loads(run("faces", "detect", tmp_path, "--json").stdout)
+    names = [os.fsencode(entry["path"]).rpartition(b"/")[2] for entry in found]
+    assert names == odd
 
 
 def test_an_encrypted_recognizer_takes_its_key_from_the_environment(
@@ -183,6 +215,17 @@ def test_video(run, recognizer, tmp_path):
     ]
     names = [entry["faces"][0]["name"] for entry in entries]
     assert names == ["Grace", "Azure", "Azure"]
+
+
+def test_one_broken_video_fails_alone(run, recognizer, people, tmp_path):
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    film, picture = tmp_path / "b.mp4", people / "Grace" / "0.png"
+    film.write_bytes(b"no video")
+    for command in (["detect"], ["identify", recognizer]):
+        arguments = ["faces", *command, picture, film, "--json"]
+        first, broken = json.loads(run(*arguments, code=1).stdout)
+        assert len(first["faces"]) == 1
+        assert "no readable frame" in broken["error"]
 
 
 @pytest.mark.parametrize(

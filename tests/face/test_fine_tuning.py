@@ -9,6 +9,7 @@ from tests.face.toy_people import toy_people
 from tftransfer.face import equal_error_rate
 from tftransfer.face import fine_tune_embedding
 from tftransfer.face.scores.people_pairs import similarities_of_pairs
+from tftransfer.losses import ContrastiveLoss
 from tftransfer.losses import TripletHardLoss
 from tftransfer.losses import TripletSemiHardLoss
 
@@ -21,7 +22,11 @@ def error_of(model, crops, names):
     return equal_error_rate(*similarities_of_pairs(unit, names)).rate
 
 
-@pytest.mark.parametrize("loss", [TripletHardLoss(soft=True), TripletSemiHardLoss(0.3)])
+@pytest.mark.parametrize(
+    "loss",
+    [TripletHardLoss(soft=True), TripletSemiHardLoss(0.3), ContrastiveLoss(1.0)],
+    ids=lambda loss: loss.name,
+)
 def test_people_never_seen_are_told_apart_better(loss):
     crops, names = toy_people()
     net = small_net()

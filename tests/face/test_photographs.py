@@ -48,6 +48,18 @@ def test_grey_has_three_equal_channels(shape):
         np.testing.assert_array_equal(found[..., channel], RGB[..., 0])
 
 
+@pytest.mark.parametrize("mode", ["I", "F", "unit F"])
+def test_wide_modes_of_pil_with_narrow_values_do_not_turn_black(mode):
+    grey = RGB[..., 0]
+    if mode == "I":
+        picture = Image.fromarray(grey).convert("I")
+    else:
+        scale = 255 if mode == "unit F" else 1
+        picture = Image.fromarray((grey / scale).astype("float32"))
+        assert picture.mode == "F"
+    np.testing.assert_array_equal(as_photograph(picture)[..., 1], grey)
+
+
 def test_transparent_turns_white():
     rgba = np.zeros((2, 2, 4), "uint8")
     assert (as_photograph(rgba) == 255).all()

@@ -1,5 +1,7 @@
 """Enrol, verify, identify and calibrate, with faces that are colours."""
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -129,6 +131,23 @@ def test_a_folder_of_people(people):
     assert sorted(face.gallery.names) == ["Fern", "Rose"]
     with pytest.raises(ValueError, match="not enrolled"):
         face.forget("Fenr")
+
+
+def test_a_folder_of_people_goes_on_behind_a_name_that_cannot_be_kept(tmp_path):
+    names = [b"Jos\xe9", b"Rose"]
+    for name in names:
+        folder = tmp_path / os.fsdecode(name)
+        folder.mkdir()
+        Image.fromarray(picture_of(RED)).save(folder / "1.png")
+    (folder / "2.heic").write_bytes(b"of a telephone")
+    (folder / ".hidden").write_bytes(b"")
+    face = recognizer()
+    first, rose = face.enroll_folder(tmp_path)
+    assert first.added == 0
+    assert "lone surrogate" in first.refused[0][1]
+    assert rose.added == 1
+    assert rose.refused == ((str(folder / "2.heic"), "not a kind that is read"),)
+    assert face.gallery.names == ["Rose"]
 
 
 def test_calibration_gives_threshold_and_probabilities(people):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tftransfer.face import video_frames
+from tftransfer.face.video import _frames
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,40 @@ def test_frames_come_in_time_and_in_rgb(video, every, numbers):
         assert frame.dtype == np.uint8
         assert abs(frame[..., 0].mean() - (10 * number + 30)) < 6
         assert frame[..., 2].mean() < 6
+
+
+class Film:
+    """A video of given times, as OpenCV gives them: seconds, or nan for none."""
+
+    def __init__(self, times, rate):
+        self.times, self.rate, self.place = times, rate, -1
+
+    def grab(self):
+        self.place += 1
+        return self.place < len(self.times)
+
+    def get(self, what):
+        import cv2
+
+        return self.rate if what == cv2.CAP_PROP_FPS else 1000 * self.times[self.place]
+
+    def retrieve(self):
+        return True, np.full((1, 1, 3), self.place, "uint8")
+
+
+@pytest.mark.parametrize(
+    ("times", "every", "expected"),
+    [
+        # Thirty frames in the first second, then one a second; OpenCV says 3 a second.
+        ([*np.arange(30) / 30, 1, 2, 3, 4.5, 5], 1.0, [0, 1, 2, 3, 4.5, 5]),
+        ([0, 0.4, 5.2, 5.6, 6.1], 1.0, [0, 5.2, 6.1]),  # none is owed for the gap
+        ([np.nan, np.nan, 0.0, np.nan], 0, [0, 1 / 3, 2 / 3, 1]),  # by the rate
+    ],
+)
+def test_times_are_the_files_where_the_rate_varies(times, every, expected):
+    pytest.importorskip("cv2", reason="OpenCV is not installed")
+    found = [seconds for seconds, _ in _frames(Film(times, 3.0), every, "a.mp4")]
+    np.testing.assert_allclose(found, expected)
 
 
 def test_what_is_no_video_is_refused(tmp_path):

@@ -15,6 +15,7 @@ from tftransfer.losses import LiftedStructureLoss
 from tftransfer.losses import NPairsLoss
 from tftransfer.losses import TripletHardLoss
 from tftransfer.losses import TripletSemiHardLoss
+from tftransfer.losses.batch_pairs import OverPairs
 
 METRICS = ["L2", "squared-L2", "angular"]
 # Two of 0, three of 1, a single 2 and two of 3.
@@ -66,6 +67,18 @@ def test_semi_hard_by_loops(metric, margin):
             values.append(max(positive - chosen + margin, 0))
     loss = TripletSemiHardLoss(margin, metric)
     assert float(loss(LABELS, x)) == pytest.approx(np.mean(values), rel=1e-4)
+
+
+def test_a_loss_of_pairs_over_all_pairs_of_a_batch_by_loops():
+    x, values = embeddings(), []
+    for a, b in itertools.combinations(range(len(x)), 2):
+        apart = distance(x[a], x[b], "L2")
+        same = LABELS[a] == LABELS[b]
+        values.append(apart**2 if same else max(2.5 - apart, 0) ** 2)
+    value, slope = gradient(OverPairs(ContrastiveLoss(2.5)), LABELS, x)
+    assert value == pytest.approx(np.mean(values), rel=1e-4)
+    assert np.isfinite(slope).all()
+    assert float(OverPairs(ContrastiveLoss())([1], x[:1])) == 0.0
 
 
 @pytest.mark.parametrize("metric", METRICS)

@@ -26,9 +26,16 @@ class Session:
 SESSION = Session()
 
 
+def any_name_prints() -> None:
+    """Have stdout write `\\udce9` for what is no text in names of files."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
 def errors() -> Console:
     """Return the console of progress and errors, stderr."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    # emoji: a file may be named `10:100:20.jpg`.
+    return Console(stderr=True, highlight=False, soft_wrap=True, emoji=False)
 
 
 def say(text: str) -> None:
@@ -45,7 +52,8 @@ def warn(message: str | Warning, *_, **__) -> None:
 
 def answer(text: str) -> None:
     """Print a result for a person, on stdout."""
-    Console(highlight=False, soft_wrap=True, markup=False).print(text)
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console.print(text)
 
 
 def answer_table(markdown: str) -> None:

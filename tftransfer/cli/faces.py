@@ -79,12 +79,16 @@ def enroll(
         ),
     ] = None,
     weights: Annotated[
-        str, typer.Option(help="Of VGGFace: 'vggface', or the path of a file.")
-    ] = "vggface",
+        str | None,
+        typer.Option(help="Of VGGFace: the path of a file; without: the published."),
+    ] = None,
     alignment: Annotated[
         str | None, typer.Option(help="Of a .keras model: five_points or crop.")
     ] = None,
-    min_face_size: MinFaceSize = 20,
+    min_face_size: Annotated[
+        int | None,
+        typer.Option(help="Of a new RECOGNIZER: smallest face, pixels; 20.", min=6),
+    ] = None,
     json_output: options.Json = False,
 ) -> None:
     """Add people to a recognizer, which is made where there is none.
@@ -93,6 +97,8 @@ def enroll(
     """
     if name is None and not (len(pictures) == 1 and pictures[0].is_dir()):
         raise typer.BadParameter("Give --name, or one folder with a folder per person.")
+    if name is not None:
+        _check_one_person(pictures)
     facts = {"net": net, "weights": weights, "alignment": alignment}
     load_tensorflow()
     from tftransfer.cli.faces_output import enrolled
@@ -203,6 +209,18 @@ def evaluate(
     else:
         found = evaluate_pairs(face, read_lfw_pairs(pairs, people))
         faces_output.answer_pairs(found, json_output)
+
+
+def _check_one_person(pictures: list[pathlib.Path]) -> None:
+    """Raise where a folder has sub-folders, which may be several people's."""
+    for path in pictures:
+        within = [each.name for each in path.glob("[!.]*/")] if path.is_dir() else []
+        if within:
+            raise typer.BadParameter(
+                f"With --name, '{path}' should hold pictures of that person alone. It "
+                f"has folders: {', '.join(sorted(within)[:5])}. Leave --name out if "
+                "they are people; else give them in place of it."
+            )
 
 
 COMMANDS = {

@@ -13,6 +13,7 @@ from tftransfer.cli.console import errors
 from tftransfer.cli.options import markdown_table
 from tftransfer.core.progress import progress_bar
 from tftransfer.data.decode import SUFFIXES
+from tftransfer.data.decode import reason_of
 from tftransfer.face import Face
 from tftransfer.face import draw as drawing
 from tftransfer.face.drawing import percent
@@ -31,7 +32,10 @@ def detected(detector, paths, folder, every: float) -> Iterator[dict]:
         if error is None and folder is not None:
             _draw(folder, name, photograph, faces)
         yield _entry(name, [{"face": _face(face)} for face in faces], error)
-    for name, frame in _frames(videos, every):
+    for name, frame, error in _frames(videos, every):
+        if error is not None:
+            yield _entry(name, [], error)
+            continue
         faces = detector.detect(frame)
         if folder is not None:
             _draw(folder, name, frame, faces)
@@ -45,7 +49,10 @@ def identified(recognizer, paths, k: int, folder, every: float) -> Iterator[dict
         if found.error is None and folder is not None:
             _draw(folder, found.picture, found.picture, found.found)
         yield _entry(found.picture, map(_identity, found.found), found.error)
-    for name, frame in _frames(videos, every):
+    for name, frame, error in _frames(videos, every):
+        if error is not None:
+            yield _entry(name, [], error)
+            continue
         found = recognizer.find_all(frame, k)
         if folder is not None:
             _draw(folder, name, frame, found)
@@ -186,9 +193,18 @@ def _sorted_out(paths) -> tuple[list[str], list[str]]:
 
 
 def _frames(videos, every: float) -> Iterator[tuple]:
+    """Yield name, frame and None; or a video's name, None and why it is not read."""
     for path in videos:
-        for seconds, frame in video_frames(path, every=every):
-            yield f"{path} at {seconds:.2f} s", frame
+        frames = video_frames(path, every=every)
+        while True:
+            try:
+                seconds, frame = next(frames)
+            except StopIteration:
+                break
+            except (OSError, ValueError, ImportError) as error:
+                yield path, None, reason_of(error)
+                break
+            yield f"{path} at {seconds:.2f} s", frame, None
 
 
 def _files(paths) -> Iterator[str]:

@@ -27,22 +27,26 @@ def opened(folder: pathlib.Path, *, read_only: bool = True):
 
 
 def opened_or_made(
-    folder: pathlib.Path, *, net, weights: str, alignment, min_face_size: int
+    folder: pathlib.Path, *, net, weights, alignment, min_face_size: int | None
 ):
-    """Return the `FaceRecognizer` of a folder; a new one of the net named."""
+    """Return the `FaceRecognizer` of a folder; a new one of the net named.
+
+    Raises:
+        ValueError: When an option is not what the folder's recognizer was made with:
+            it would change nothing.
+    """
     from tftransfer.face import MTCNN
     from tftransfer.face import FaceRecognizer
 
     if (folder / "recognizer.json").is_file():
         face = opened(folder, read_only=False)
-        if net is not None:
-            new = _embedder(net, weights, alignment)
-            if new.fingerprint != face.embedder.fingerprint:
-                raise ValueError(
-                    f"Expected no other net for '{folder}' than the one that its "
-                    f"people were enrolled with. Received: '{net}'. Take another "
-                    "folder."
-                )
+        if net is None:
+            options = {"--weights": (weights, None)}
+            options["--alignment"] = (alignment, face.embedder.alignment)
+        else:
+            options = {"--net": (net, _same_net(face, net, weights, alignment))}
+        options["--min-face-size"] = (min_face_size, face.detector.min_face_size)
+        _check_as_made(folder, options)
         return face
     if net is None:
         raise ValueError(
@@ -50,11 +54,28 @@ def opened_or_made(
             f"Give a .keras model of face embeddings, or one of {', '.join(_NETS)}."
         )
     embedder = _embedder(net, weights, alignment)
-    detector = MTCNN(min_face_size=min_face_size)
+    detector = MTCNN(min_face_size=min_face_size or 20)
     return FaceRecognizer.create(folder, detector, embedder, key=_key())
 
 
-def _embedder(net: str, weights: str, alignment: str | None):
+def _same_net(face, net: str, weights, alignment) -> str | None:
+    """Return the net's name where it is the one of `face`."""
+    new = _embedder(net, weights, alignment)
+    return net if new.fingerprint == face.embedder.fingerprint else None
+
+
+def _check_as_made(folder, options: dict) -> None:
+    """Raise where an option, {name: (given, as it was made)}, was given and differs."""
+    for name, (given, made) in options.items():
+        if given is not None and given != made:
+            raise ValueError(
+                f"Expected no other `{name}` for '{folder}' than it was made with"
+                f"{f', {made}' if made else ''}. Received: '{given}'. Leave it out, or "
+                "take another folder."
+            )
+
+
+def _embedder(net: str, weights: str | None, alignment: str | None):
     from tftransfer.face import Embedder
     from tftransfer.face import VGGFace
 
@@ -65,7 +86,12 @@ def _embedder(net: str, weights: str, alignment: str | None):
                 f"'{alignment}'."
             )
         return Embedder.from_model(
-            VGGFace(model=net, include_top=False, pooling="avg", weights=weights)
+            VGGFace(
+                model=net,
+                include_top=False,
+                pooling="avg",
+                weights=weights or "vggface",
+            )
         )
     if not pathlib.Path(net).is_file():
         raise FileNotFoundError(

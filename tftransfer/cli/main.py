@@ -9,6 +9,7 @@ from tftransfer.cli.adapt import adapt
 from tftransfer.cli.backbones import backbones
 from tftransfer.cli.compare import compare
 from tftransfer.cli.console import SESSION
+from tftransfer.cli.console import any_name_prints
 from tftransfer.cli.demo import demo
 from tftransfer.cli.distill import distill
 from tftransfer.cli.export import export
@@ -81,6 +82,7 @@ def _options(
     ] = False,
 ) -> None:
     SESSION.debug = debug
+    any_name_prints()
 
 
 def main() -> None:

@@ -201,10 +201,7 @@ def upright_rgb(image: Image.Image) -> Image.Image:
     """Return a picture of any mode as RGB, turned as its EXIF orientation says."""
     turn = _UPRIGHT.get(image.getexif().get(_ORIENTATION))
     if image.mode.startswith("I"):  # 16 bits: Pillow's own conversion clips at 255
-        pixels = np.asarray(image).astype("uint32")
-        grey = (pixels >> 8).astype("uint8")
-        grey[pixels == image.info.get("transparency", -1)] = 255
-        image = Image.fromarray(grey)
+        image = _eight_bits(image)
     if image.mode in ("P", "PA", "LA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
     if image.mode == "RGBA":
@@ -212,6 +209,15 @@ def upright_rgb(image: Image.Image) -> Image.Image:
         image = Image.alpha_composite(white, image)
     image = image.convert("RGB")
     return image if turn is None else image.transpose(turn)
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Return the grey picture that is meant by integers above 255."""
+    pixels = np.asarray(image).astype("uint32")
+    wide = image.mode != "I" or pixels.max(initial=0) > 255  # "I" may hold 8 bits, too
+    grey = (pixels >> 8 if wide else pixels).astype("uint8")
+    grey[pixels == image.info.get("transparency", -1)] = 255
+    return Image.fromarray(grey)
 
 
 def reason_of(error: Exception) -> str:

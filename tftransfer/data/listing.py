@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+from collections.abc import Iterator
 
 from tftransfer.data.decode import SUFFIXES
 
@@ -28,19 +29,28 @@ def check_folder(folder: pathlib.Path) -> None:
 
 def picture_files(folder: pathlib.Path) -> list[str]:
     """Return the picture files below `folder`, sorted, hidden ones left out."""
-    found, seen = [], set()
+    return sorted(path for path in _files(folder) if path.lower().endswith(SUFFIXES))
+
+
+def other_files(folder: pathlib.Path) -> list[str]:
+    """Return the files below `folder` of kinds that are not read, sorted likewise."""
+    return sorted(
+        path for path in _files(folder) if not path.lower().endswith(SUFFIXES)
+    )
+
+
+def _files(folder: pathlib.Path) -> Iterator[str]:
+    """Yield the files below `folder` that are not hidden."""
+    seen = set()
     for root, folders, files in os.walk(folder, followlinks=True, onerror=_raise):
         if os.path.realpath(root) in seen:
             folders.clear()
             continue
         seen.add(os.path.realpath(root))
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            os.path.join(root, name)
-            for name in files
-            if name.lower().endswith(SUFFIXES) and not name.startswith(".")
-        ]
-    return sorted(found)
+        yield from (
+            os.path.join(root, name) for name in files if not name.startswith(".")
+        )
 
 
 def class_folders(root: pathlib.Path) -> list[str]:

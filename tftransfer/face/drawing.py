@@ -67,7 +67,7 @@ def _outline(pen, face: Face, colour, stroke: int) -> None:
 
 
 def _label(pen, size, found: Identification, colour, font) -> None:
-    text = found.name or "unknown"
+    text = " ".join((found.name or "unknown").split())  # one line, of whatever name
     if found.name is not None:
         best = found.candidates[0]
         sure = f"{best.similarity:.2f}"

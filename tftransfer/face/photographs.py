@@ -47,6 +47,8 @@ def as_photograph(picture) -> np.ndarray:
         return decode_image(picture)
     if isinstance(picture, Image.Image):
         _check_size(*picture.size)
+        if picture.mode == "F":  # Pillow's own conversion turns [0, 1] black
+            return _of_array(np.asarray(picture))
         try:
             return np.asarray(upright_rgb(picture))
         except Exception as error:  # Pillow's decoders raise errors of many types

@@ -1,11 +1,16 @@
 """FaceRecognizer: enroll people, verify pairs, identify faces."""
 
+import dataclasses
 import os
+import pathlib
 from collections.abc import Iterable
 from collections.abc import Iterator
 
 import numpy as np
 
+from tftransfer.data.listing import other_files
+from tftransfer.face.gallery.checks import checked_name
+from tftransfer.face.gallery.errors import DamagedGallery
 from tftransfer.face.gallery.gallery import Gallery
 from tftransfer.face.people import embeddings_of_people
 from tftransfer.face.people import people_of
@@ -136,16 +141,22 @@ class FaceRecognizer(InFolder):
 
         Yields:
             An `Enrolment` per person, as they are done; one with `added` 0 where no
-            picture shows a face.
+            picture shows a face, or the folder's name is none that a gallery keeps.
+            Files of kinds that are not read, such as .heic, are among the refused.
 
         Raises:
             ValueError: When there is no sub-folder.
         """
         for name, pictures in people_of(folder).items():
+            others = other_files(pathlib.Path(folder) / name)
+            unread = tuple((path, "not a kind that is read") for path in others)
             try:
-                yield self.enroll(name, pictures)
-            except NoFaceError as error:
-                yield Enrolment(name, 0, ((name, str(error)),))
+                done = self.enroll(checked_name(name), pictures)
+                yield dataclasses.replace(done, refused=done.refused + unread)
+            except DamagedGallery:
+                raise
+            except ValueError as error:  # no face, or no name that can be kept
+                yield Enrolment(name, 0, ((name, str(error)), *unread))
 
     def forget(self, name: str) -> None:
         """Delete a person from the gallery and, where it is a folder, from the disk.

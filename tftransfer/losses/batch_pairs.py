@@ -1,5 +1,6 @@
 """All pairs of a batch's embeddings: distances, same class or not, means over rows."""
 
+import keras
 from keras import ops
 
 from tftransfer.losses.kernels import squared_distances
@@ -56,6 +57,30 @@ def positives_and_negatives(y_true, embeddings):
     order = ops.arange(ops.shape(labels)[0])
     itself = ops.equal(order[:, None], order[None, :])
     return ops.logical_and(same, ops.logical_not(itself)), ops.logical_not(same)
+
+
+class OverPairs(keras.losses.Loss):
+    """A loss of given pairs, over all pairs of a batch: its mean over the pairs.
+
+    Args:
+        loss: Of 1 or 0, whether a pair is of one class, and the pairs' distances, such
+            as `ContrastiveLoss`.
+
+    Call arguments:
+        y_true: Class labels (n,) or (n, 1).
+        y_pred: Embeddings (n, d).
+    """
+
+    def __init__(self, loss: keras.losses.Loss):
+        super().__init__(name=loss.name, reduction=loss.reduction)
+        self.loss = loss
+
+    def call(self, y_true, y_pred):
+        positives, negatives = positives_and_negatives(y_true, y_pred)
+        distances = pairwise_distances(y_pred, "L2")
+        same = ops.cast(positives, distances.dtype)
+        values = ops.reshape(self.loss.call(same, distances), ops.shape(distances))
+        return per_row(values, ops.logical_or(positives, negatives))
 
 
 def per_row(values, counted):

@@ -22,7 +22,9 @@ from tftransfer.face.training.people_split import divide_people
 from tftransfer.face.training.people_split import pairable
 from tftransfer.face.training.people_split import people_in
 from tftransfer.finetune.freezing import freeze_until
+from tftransfer.losses import ContrastiveLoss
 from tftransfer.losses import TripletHardLoss
+from tftransfer.losses.batch_pairs import OverPairs
 from tftransfer.losses.unit import unit_vectors
 from tftransfer.training.epochs import exact_epochs
 from tftransfer.training.optimizers import AdamW
@@ -94,7 +96,8 @@ def fine_tune_embedding(
         class_names: Names in label order, of which integer labels are places; None for
             the labels themselves, sorted.
         loss: Of labels and unit embeddings; None for `TripletHardLoss(0.2)`. Others:
-            `TripletSemiHardLoss`, `LiftedStructureLoss`.
+            `TripletSemiHardLoss`, `LiftedStructureLoss`; and `ContrastiveLoss`, which
+            takes all pairs of a batch by their distances, in [0, 2].
         frozen_until: Layer or endpoint up to which nothing trains; None: all trains.
         epochs: 1 or more, of about as many crops as there are.
         learning_rate: Highest rate of AdamW, in one cycle.
@@ -128,7 +131,8 @@ def fine_tune_embedding(
 
     References:
         Schroff et al., FaceNet, CVPR 2015, arXiv:1503.03832. Hermans et al., In Defense
-        of the Triplet Loss, 2017, arXiv:1703.07737.
+        of the Triplet Loss, 2017, arXiv:1703.07737. Hadsell et al., Dimensionality
+        Reduction by Learning an Invariant Mapping, CVPR 2006.
     """
     check_range("epochs", epochs, 1, 100_000)
     check_range("per_class", per_class, 2, 100_000)
@@ -150,7 +154,7 @@ def fine_tune_embedding(
             OneCycle(learning_rate, total_steps=epochs * batches.source.steps),
             weight_decay=weight_decay,
         ),
-        loss=loss if loss is not None else TripletHardLoss(margin=0.2),
+        loss=_of_embeddings(loss or TripletHardLoss(margin=0.2)),
     )
     best = _KeepBest(backbone, validation, patience)
     history = trained.fit(
@@ -219,6 +223,10 @@ class _KeepBest(keras.callbacks.Callback):
         embeddings = self.backbone.predict(self.crops, verbose=0)
         unit = ops.convert_to_numpy(unit_vectors(embeddings.astype("float32")))
         return equal_error_rate(*similarities_of_pairs(unit, self.labels)).rate
+
+
+def _of_embeddings(loss: keras.losses.Loss) -> keras.losses.Loss:
+    return OverPairs(loss) if isinstance(loss, ContrastiveLoss) else loss
 
 
 def _augmentation(augment) -> Augmentation | None:
