@@ -222,6 +222,26 @@ def test_one_bit_costs_one_person(tmp_path, key):
         path.write_bytes(data)
 
 
+def test_what_a_damage_tells_to_do_keeps_everybody(tmp_path):
+    """An older manifest is valid: alone, it makes a writer cut off who came later."""
+    folder = tmp_path / "people"
+    gallery = Gallery.open(folder, dimension=4, fingerprint="net")
+    gallery.add("Ada", np.ones(4))
+    older = (folder / "manifest.json").read_bytes()
+    gallery.add("Bob", np.arange(4))
+    gallery.close()
+    (folder / "manifest.json").write_bytes(_flip(older))
+    with pytest.raises(DamagedGallery) as error:
+        Gallery.open(folder)
+    saves, restores = str(error.value).split(" first; ")
+    assert "Gallery.open(folder, on_damage='skip')" in saves
+    assert "save(new_folder)" in saves
+    assert "the WHOLE folder" in restores
+    assert "Never put back an older manifest alone" in restores
+    Gallery.open(folder, on_damage="skip").save(tmp_path / "new")
+    assert Gallery.open(tmp_path / "new").names == ["Ada", "Bob"]
+
+
 def test_a_whole_gallery_with_skip(tmp_path):
     people = filled(tmp_path)
     gallery = Gallery.open(tmp_path, on_damage="skip")
