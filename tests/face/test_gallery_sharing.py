@@ -1,0 +1,55 @@
+"""Galleries shared by threads and forked processes, and systems without locks."""
+
+import threading
+
+import numpy as np
+import pytest
+
+from tftransfer.face import Gallery
+
+_READS = {
+    "len": len,
+    "in": lambda gallery: "Ada" in gallery,
+    "repr": repr,
+    "names": lambda gallery: gallery.names,
+    "num_embeddings": lambda gallery: gallery.num_embeddings,
+    "generation": lambda gallery: gallery.generation,
+    "embeddings": lambda gallery: gallery.embeddings("Ada"),
+    "search": lambda gallery: gallery.search(np.ones(4)),
+    "refresh": lambda gallery: gallery.refresh(),
+    "close": lambda gallery: gallery.close(),
+}
+
+
+@pytest.mark.parametrize("call", _READS)
+def test_calls_wait_for_the_change_of_another_thread(tmp_path, call):
+    gallery = Gallery.open(tmp_path, dimension=4, fingerprint="net")
+    gallery.add("Ada", np.ones(4))
+    done = []
+    thread = threading.Thread(target=lambda: done.append(_READS[call](gallery)))
+    with gallery._lock:  # as `add` and `remove` hold it while they change
+        thread.start()
+        thread.join(0.2)
+        assert not done
+    thread.join()
+    assert done
+
+
+def test_counting_while_people_come(monkeypatch):
+    """A new block within the walk over blocks: 'dictionary changed size'."""
+    gallery = Gallery(4)
+    gallery.add_many(["Ada", "Bob"], np.ones((2, 4)))
+    block = next(iter(gallery._rows.blocks.values()))
+    adds = threading.Thread(target=gallery.add, args=("Eve", np.ones(4)))
+
+    def slow_length(self):
+        if adds.ident is None:
+            adds.start()
+            adds.join(0.2)
+        return self._used
+
+    monkeypatch.setattr("tftransfer.face.gallery.rows._ROWS", 2)
+    monkeypatch.setattr(type(block), "__len__", slow_length)
+    assert repr(gallery) == "Gallery(2 people, 2 embeddings)"
+    adds.join()
+    assert repr(gallery) == "Gallery(3 people, 3 embeddings)"
