@@ -1,5 +1,7 @@
 """Galleries shared by threads and forked processes, and systems without locks."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -53,3 +55,42 @@ def test_counting_while_people_come(monkeypatch):
     assert repr(gallery) == "Gallery(2 people, 2 embeddings)"
     adds.join()
     assert repr(gallery) == "Gallery(3 people, 3 embeddings)"
+
+
+_FORKS = """
+import os
+import sys
+from tftransfer.face import Gallery
+from tftransfer.face import GalleryLocked
+
+folder = sys.argv[1]
+gallery = Gallery.open(folder, dimension=4, fingerprint="net")
+if (child := os.fork()) == 0:
+    gallery.close()
+    os._exit(0)
+os.waitpid(child, 0)
+try:
+    Gallery.open(folder)
+    print("a child let go of the lock of its parent")
+except GalleryLocked:
+    print("locked")
+
+ours, theirs = os.pipe()
+if (child := os.fork()) == 0:
+    os.close(theirs)
+    os.read(ours, 1)  # lives as long as its parent keeps the other end
+    os._exit(0)
+if sys.argv[2] == "closed":
+    gallery.close()
+else:
+    del gallery
+Gallery.open(folder).close()
+print("opened beside", os.waitpid(child, os.WNOHANG))
+"""
+
+
+@pytest.mark.parametrize("how", ["closed", "forgotten"])
+def test_a_forked_child_neither_keeps_nor_breaks_the_lock(tmp_path, how):
+    command = [sys.executable, "-c", _FORKS, str(tmp_path), how]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.stdout.splitlines() == ["locked", "opened beside (0, 0)"], done.stderr

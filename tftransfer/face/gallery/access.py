@@ -1,6 +1,8 @@
 """Who may open a gallery's folder: one writer, the right embedder, the right key."""
 
 import contextlib
+import io
+import os
 import pathlib
 
 from tftransfer.face.gallery.cipher import Cipher
@@ -11,7 +13,29 @@ from tftransfer.face.gallery.manifest import Manifest
 _WORD = b"tftransfer"
 
 
-def locked(path: pathlib.Path):
+class _LockFile(io.FileIO):
+    """A file that lets go of its lock when the process that took it closes it.
+
+    A forked child shares the lock. Closing alone would keep the folder locked as long
+    as the child lives; a child that closes its copy leaves the lock to its parent.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        super().__init__(path, "wb")
+        self._owner = os.getpid()
+
+    def close(self) -> None:
+        """Let go of the lock, where it is this process', and of the file."""
+        import fcntl
+
+        try:
+            if not self.closed and os.getpid() == self._owner:
+                fcntl.flock(self, fcntl.LOCK_UN)
+        finally:
+            super().close()
+
+
+def locked(path: pathlib.Path) -> _LockFile:
     """Return the lock file, open and locked until it is closed or its process ends.
 
     Raises:
@@ -19,7 +43,7 @@ def locked(path: pathlib.Path):
     """
     import fcntl  # POSIX only; galleries in memory and readers need none
 
-    file = open(path, "wb")  # noqa: SIM115 - held until `close`
+    file = _LockFile(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
