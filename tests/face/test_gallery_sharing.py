@@ -57,6 +57,39 @@ def test_counting_while_people_come(monkeypatch):
     assert repr(gallery) == "Gallery(3 people, 3 embeddings)"
 
 
+_WITHOUT_LOCKS = """
+import sys
+
+sys.modules["fcntl"] = None  # as on Windows
+from tftransfer.face import Gallery
+
+there, new = sys.argv[1:]
+gallery = Gallery.open(there, read_only=True)
+for write in (
+    lambda: Gallery.open(there),
+    lambda: Gallery.open(new, dimension=4, fingerprint="net"),
+    lambda: gallery.save(new),
+):
+    try:
+        write()
+    except OSError as error:
+        print(error)
+"""
+
+
+def test_a_system_without_locks_is_told_before_anything_is_written(tmp_path):
+    there, new = tmp_path / "there", tmp_path / "new"
+    Gallery.open(there, dimension=4, fingerprint="net").close()
+    (there / "lock").unlink()
+    command = [sys.executable, "-c", _WITHOUT_LOCKS, str(there), str(new)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    told = done.stdout.splitlines()
+    assert len(told) == 3, done.stderr
+    assert all("Expected a POSIX system (macOS, Linux, WSL)" in line for line in told)
+    assert [path.name for path in there.iterdir()] == ["manifest.json"]
+    assert not new.exists()
+
+
 _FORKS = """
 import os
 import sys

@@ -4,11 +4,17 @@ import contextlib
 import io
 import os
 import pathlib
+import sys
 
 from tftransfer.face.gallery.cipher import Cipher
 from tftransfer.face.gallery.cipher import PlainText
 from tftransfer.face.gallery.errors import GalleryLocked
 from tftransfer.face.gallery.manifest import Manifest
+
+try:
+    import fcntl
+except ImportError:  # not POSIX: for galleries in memory, and to read
+    fcntl = None
 
 _WORD = b"tftransfer"
 
@@ -26,13 +32,25 @@ class _LockFile(io.FileIO):
 
     def close(self) -> None:
         """Let go of the lock, where it is this process', and of the file."""
-        import fcntl
-
         try:
             if not self.closed and os.getpid() == self._owner:
                 fcntl.flock(self, fcntl.LOCK_UN)
         finally:
             super().close()
+
+
+def check_can_lock(folder: pathlib.Path) -> None:
+    """Refuse to write where the system has no file locks.
+
+    Raises:
+        OSError: When it has none.
+    """
+    if fcntl is None:
+        raise OSError(
+            "Expected a POSIX system (macOS, Linux, WSL) to write the gallery "
+            f"'{folder}'. Received: '{sys.platform}', which has no file locks. Write "
+            "it on one of those; `Gallery(dimension)` in memory works here, too."
+        )
 
 
 def locked(path: pathlib.Path) -> _LockFile:
@@ -41,8 +59,6 @@ def locked(path: pathlib.Path) -> _LockFile:
     Raises:
         GalleryLocked: When another holds it.
     """
-    import fcntl  # POSIX only; galleries in memory and readers need none
-
     file = _LockFile(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tftransfer.face.gallery.access import check_access
+from tftransfer.face.gallery.access import check_can_lock
 from tftransfer.face.gallery.access import cipher_of
 from tftransfer.face.gallery.access import key_check
 from tftransfer.face.gallery.access import locked
@@ -59,6 +60,7 @@ class GalleryFolder:
             )
         self.cipher = cipher_of(key)
         if not read_only:
+            check_can_lock(self.path)  # before anything is written
             self.path.mkdir(parents=True, exist_ok=True)
             sync_folder(self.path.parent)
             self._lock = locked(self.path / "lock")

@@ -102,6 +102,7 @@ class Gallery:
             FileNotFoundError: When there is no gallery and none is to be made.
             DamagedGallery: When files are missing, cut short or changed; it names them.
             GalleryLocked: When another writer has it open.
+            OSError: When a system that is not POSIX (Windows) is to write one.
             ValueError: For another embedder's gallery, another key, or a gallery that a
                 newer version wrote.
             ImportError: When the package for `key` or `index` is absent.
@@ -305,6 +306,7 @@ class Gallery:
 
         Raises:
             FileExistsError: When there is one.
+            OSError: As `open`.
         """
         files = GalleryFolder(
             folder, self.dimension, self.fingerprint, read_only=False, key=key
