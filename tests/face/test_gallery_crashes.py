@@ -103,7 +103,10 @@ def _counted_files(folder):
 
 @pytest.mark.parametrize("change", ["add", "remove"])
 def test_a_disk_that_fails_at_any_step(tmp_path, small_segments, monkeypatch, change):
-    """Each sync or replacement fails once: before or after, and the next one works."""
+    """Each sync or replacement fails once: before or after, and the next one works.
+
+    p2 is of the first segment; what fails to be added goes to the second one.
+    """
     for step in range(50):
         folder = tmp_path / f"{change}{step}"
         gallery = Gallery.open(folder, dimension=4, fingerprint="net")
@@ -114,7 +117,7 @@ def test_a_disk_that_fails_at_any_step(tmp_path, small_segments, monkeypatch, ch
             patched.setattr(os, "replace", failing.wrap(os.replace))
             with contextlib.suppress(OSError):
                 if change == "add":
-                    gallery.add("Ada", np.ones(4))
+                    gallery.add_many(["p2", "Ada"], np.ones((2, 4)))
                 else:
                     gallery.remove("p2")
         before = [f"p{i}" for i in range(8)]
@@ -122,9 +125,13 @@ def test_a_disk_that_fails_at_any_step(tmp_path, small_segments, monkeypatch, ch
         there = Gallery.open(folder, read_only=True).names
         assert there in (before, after)
         assert there == gallery.names == _found(gallery)
+        if "p2" in there:
+            gallery.remove("p2")
+            assert b'"p2"' not in on_disk(folder)
         gallery.add("Bob", np.ones(4))
+        assert b'"p2"' not in on_disk(folder)
         assert Gallery.open(folder, read_only=True).names == gallery.names
-        assert gallery.names == [*there, "Bob"]
+        assert gallery.names == [name for name in there if name != "p2"] + ["Bob"]
         assert {path.name for path in folder.iterdir()} == _counted_files(folder)
         gallery.close()
         if not failing.failed:
@@ -213,6 +220,26 @@ def test_one_bit_costs_one_person(tmp_path, key):
         assert len(rest.names) == 12
         assert "12 lines of it are whole, 1 are not" in rest.damage[0][1]
         path.write_bytes(data)
+
+
+def test_what_a_damage_tells_to_do_keeps_everybody(tmp_path):
+    """An older manifest is valid: alone, it makes a writer cut off who came later."""
+    folder = tmp_path / "people"
+    gallery = Gallery.open(folder, dimension=4, fingerprint="net")
+    gallery.add("Ada", np.ones(4))
+    older = (folder / "manifest.json").read_bytes()
+    gallery.add("Bob", np.arange(4))
+    gallery.close()
+    (folder / "manifest.json").write_bytes(_flip(older))
+    with pytest.raises(DamagedGallery) as error:
+        Gallery.open(folder)
+    saves, restores = str(error.value).split(" first; ")
+    assert "Gallery.open(folder, on_damage='skip')" in saves
+    assert "save(new_folder)" in saves
+    assert "the WHOLE folder" in restores
+    assert "Never put back an older manifest alone" in restores
+    Gallery.open(folder, on_damage="skip").save(tmp_path / "new")
+    assert Gallery.open(tmp_path / "new").names == ["Ada", "Bob"]
 
 
 def test_a_whole_gallery_with_skip(tmp_path):

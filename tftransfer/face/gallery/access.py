@@ -1,25 +1,65 @@
 """Who may open a gallery's folder: one writer, the right embedder, the right key."""
 
 import contextlib
+import io
+import os
 import pathlib
+import sys
 
 from tftransfer.face.gallery.cipher import Cipher
 from tftransfer.face.gallery.cipher import PlainText
 from tftransfer.face.gallery.errors import GalleryLocked
 from tftransfer.face.gallery.manifest import Manifest
 
+try:
+    import fcntl
+except ImportError:  # not POSIX: for galleries in memory, and to read
+    fcntl = None
+
 _WORD = b"tftransfer"
 
 
-def locked(path: pathlib.Path):
+class _LockFile(io.FileIO):
+    """A file that lets go of its lock when the process that took it closes it.
+
+    A forked child shares the lock. Closing alone would keep the folder locked as long
+    as the child lives; a child that closes its copy leaves the lock to its parent.
+    """
+
+    def __init__(self, path: pathlib.Path):
+        super().__init__(path, "wb")
+        self._owner = os.getpid()
+
+    def close(self) -> None:
+        """Let go of the lock, where it is this process', and of the file."""
+        try:
+            if not self.closed and os.getpid() == self._owner:
+                fcntl.flock(self, fcntl.LOCK_UN)
+        finally:
+            super().close()
+
+
+def check_can_lock(folder: pathlib.Path) -> None:
+    """Refuse to write where the system has no file locks.
+
+    Raises:
+        OSError: When it has none.
+    """
+    if fcntl is None:
+        raise OSError(
+            "Expected a POSIX system (macOS, Linux, WSL) to write the gallery "
+            f"'{folder}'. Received: '{sys.platform}', which has no file locks. Write "
+            "it on one of those; `Gallery(dimension)` in memory works here, too."
+        )
+
+
+def locked(path: pathlib.Path) -> _LockFile:
     """Return the lock file, open and locked until it is closed or its process ends.
 
     Raises:
         GalleryLocked: When another holds it.
     """
-    import fcntl  # POSIX only; galleries in memory and readers need none
-
-    file = open(path, "wb")  # noqa: SIM115 - held until `close`
+    file = _LockFile(path)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -20,8 +20,12 @@ class DamagedGallery(ValueError):
     def __init__(self, problems: Iterable[tuple]):
         self.problems = [(str(path), reason) for path, reason in problems]
         told = "; ".join(f"'{path}' {reason}" for path, reason in self.problems)
+        # An older manifest is valid, and what was added since then looks like the rest
+        # of a killed change, which the next writer removes.
         super().__init__(
-            f"Expected a whole gallery. Received damaged files: {told}. Restore them "
-            "from a copy, or read what is whole with `Gallery.open(folder, "
-            "on_damage='skip')` and keep it with `save(new_folder)`."
+            f"Expected a whole gallery. Received damaged files: {told}. Read what is "
+            "whole with `Gallery.open(folder, on_damage='skip')` and keep it with "
+            "`save(new_folder)` first; then use that one, or restore the WHOLE folder "
+            "from a copy. Never put back an older manifest alone: opened for writing, "
+            "the gallery would lose whoever was added after that copy."
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tftransfer.face.gallery.access import check_access
+from tftransfer.face.gallery.access import check_can_lock
 from tftransfer.face.gallery.access import cipher_of
 from tftransfer.face.gallery.access import key_check
 from tftransfer.face.gallery.access import locked
@@ -59,6 +60,7 @@ class GalleryFolder:
             )
         self.cipher = cipher_of(key)
         if not read_only:
+            check_can_lock(self.path)  # before anything is written
             self.path.mkdir(parents=True, exist_ok=True)
             sync_folder(self.path.parent)
             self._lock = locked(self.path / "lock")
@@ -80,7 +82,7 @@ class GalleryFolder:
             yield from (p for p in self.path.iterdir() if _OURS.fullmatch(p.name))
 
     def tidy(self) -> None:
-        """Remove what does not count, of killed writers.
+        """Remove what does not count: replaced, or left by killed and failed changes.
 
         Only once all that counts was read: of a damaged gallery nothing is removed.
         """
@@ -88,7 +90,7 @@ class GalleryFolder:
         self._cut_tails()
 
     def _sweep(self) -> None:
-        """Remove files that do not count: replaced ones, and of killed writers."""
+        """Remove files that do not count."""
         counted = self.manifest.files
         for path in list(self._segment_files()):
             if path.name not in counted:
@@ -170,7 +172,9 @@ class GalleryFolder:
             write_manifest(self.path, manifest)
         finally:
             self.reread()  # an error may come after the change
-        self._sweep()
+        # A failed `add` may have left a person's lines behind what counts of a segment
+        # that `remove` does not rewrite.
+        self.tidy()
 
     def close(self) -> None:
         """Let go of the lock."""

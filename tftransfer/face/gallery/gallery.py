@@ -102,6 +102,7 @@ class Gallery:
             FileNotFoundError: When there is no gallery and none is to be made.
             DamagedGallery: When files are missing, cut short or changed; it names them.
             GalleryLocked: When another writer has it open.
+            OSError: When a system that is not POSIX (Windows) is to write one.
             ValueError: For another embedder's gallery, another key, or a gallery that a
                 newer version wrote.
             ImportError: When the package for `key` or `index` is absent.
@@ -148,19 +149,23 @@ class Gallery:
 
     def close(self) -> None:
         """Let another writer have the folder; memory is kept for searches."""
-        if self._folder is not None:
-            self._folder.close()
-            self._folder, self.read_only = None, True
+        with self._lock:
+            if self._folder is not None:
+                self._folder.close()
+                self._folder, self.read_only = None, True
 
     def __len__(self) -> int:
         """Return the number of people."""
-        return len(self._current().numbers)
+        with self._lock:
+            return len(self._current().numbers)
 
     def __contains__(self, name: str) -> bool:
-        return checked_name(name) in self._current().numbers
+        with self._lock:
+            return checked_name(name) in self._current().numbers
 
     def __repr__(self):
-        return f"Gallery({len(self)} people, {self.num_embeddings} embeddings)"
+        with self._lock:  # both numbers of one state
+            return f"Gallery({len(self)} people, {self.num_embeddings} embeddings)"
 
     @property
     def names(self) -> list[str]:
@@ -171,13 +176,15 @@ class Gallery:
     @property
     def num_embeddings(self) -> int:
         """Number of embeddings of all people."""
-        return len(self._current())
+        with self._lock:
+            return len(self._current())
 
     @property
     def generation(self) -> int:
         """Number of changes so far, counted in the folder too."""
-        self._current()
-        return self._changes
+        with self._lock:
+            self._current()
+            return self._changes
 
     def embeddings(self, name: str) -> np.ndarray:
         """Return a person's embeddings, unit rows, float32 `(n, dimension)`.
@@ -299,6 +306,7 @@ class Gallery:
 
         Raises:
             FileExistsError: When there is one.
+            OSError: As `open`.
         """
         files = GalleryFolder(
             folder, self.dimension, self.fingerprint, read_only=False, key=key
