@@ -12,22 +12,12 @@ from tests.face.fakes import GREEN
 from tests.face.fakes import RED
 from tests.face.fakes import ColourDetector
 from tests.face.fakes import picture_of
+from tests.face.recognizers import created
+from tests.face.recognizers import embedder
+from tests.face.recognizers import opened
 from tftransfer.face import Embedder
 from tftransfer.face import FaceRecognizer
 from tftransfer.face import GalleryLocked
-
-
-def embedder():
-    layers = [keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()]
-    return Embedder.from_model(keras.Sequential(layers), alignment="crop")
-
-
-def created(folder, **options) -> FaceRecognizer:
-    return FaceRecognizer.create(folder, ColourDetector(), embedder(), **options)
-
-
-def opened(folder, **options) -> FaceRecognizer:
-    return FaceRecognizer.open(folder, detector=ColourDetector(), **options)
 
 
 @pytest.fixture

@@ -1,17 +1,15 @@
 """The folder of a FaceRecognizer: its net, its gallery, and a file of settings."""
 
-import json
 import os
 import pathlib
-import zlib
 
-from tftransfer.core.validation import check_range
+from tftransfer.face.gallery.access import cipher_of
 from tftransfer.face.gallery.gallery import Gallery
-from tftransfer.face.scores.calibration import FaceCalibration
-
-SETTINGS = "recognizer.json"
-_FORMAT = 1
-_DETECTOR = ("min_face_size", "scale_factor", "thresholds")
+from tftransfer.face.recognizer_creation import creation
+from tftransfer.face.recognizer_creation import mark_finished
+from tftransfer.face.recognizer_settings import check_detector
+from tftransfer.face.recognizer_settings import read_settings
+from tftransfer.face.recognizer_settings import write_settings
 
 
 class InFolder:
@@ -25,6 +23,9 @@ class InFolder:
     ) -> "InFolder":
         """Make a recognizer that lives in a folder: net, gallery and settings.
 
+        After an error nothing is left in the folder; where a process is killed
+        within this, it may be called again.
+
         Args:
             folder: A new or empty folder.
             detector: An `MTCNN`.
@@ -33,21 +34,30 @@ class InFolder:
 
         Raises:
             FileExistsError: When the folder holds something.
+            GalleryLocked: When another process is making it.
+            TypeError: When the folder cannot keep this detector or embedder.
+            ValueError: When the key has another length.
+            ImportError: When there is a key, and the package `cryptography` is absent.
         """
         folder = pathlib.Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            raise FileExistsError(
-                f"Expected a new or empty folder. Received: '{folder}', which holds "
-                "something. `FaceRecognizer.open` opens a recognizer."
-            )
+        cipher_of(key)
+        check_detector(detector)
         embedder = as_embedder(embedder)
-        folder.mkdir(parents=True, exist_ok=True)
-        embedder.save(folder / "embedder")
+        if not hasattr(embedder, "save"):
+            raise TypeError(
+                "Expected an `Embedder` or a Keras model, which a folder can keep. "
+                f"Received: {type(embedder).__name__}. Without a folder it works: "
+                "`FaceRecognizer(detector, embedder)`."
+            )
         facts = {"dimension": embedder.dimension, "fingerprint": embedder.fingerprint}
+        with creation(folder):
+            embedder.save(folder / "embedder")
+            Gallery.open(folder / "gallery", **facts, key=key).close()
+            # Last: with them the folder is a recognizer.
+            write_settings(folder, detector, None, None)
         gallery = Gallery.open(folder / "gallery", **facts, key=key)
         recognizer = cls(detector, embedder, gallery)
         recognizer.folder = folder
-        recognizer.save_settings()  # last: with them the folder is a recognizer
         return recognizer
 
     @classmethod
@@ -86,6 +96,8 @@ class InFolder:
         gallery = Gallery.open(
             folder / "gallery", **facts, read_only=read_only, key=key
         )
+        if not read_only:
+            mark_finished(folder)  # its maker was killed right before
         recognizer = cls(
             detector,
             embedder,
@@ -127,64 +139,3 @@ def as_embedder(embedder):
     from tftransfer.face.nets.embedder import Embedder
 
     return Embedder.from_model(embedder)
-
-
-def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> None:
-    """Write what is neither net nor gallery, whole or not at all."""
-    found = {
-        "format": _FORMAT,
-        "detector": {name: getattr(detector, name) for name in _DETECTOR},
-        "threshold": threshold,
-        "calibration": None if calibration is None else calibration.to_json(),
-    }
-    found["checksum"] = _checksum(found)
-    part = folder / f".{SETTINGS}.{os.getpid()}"
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, folder / SETTINGS)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _checksum(values: dict) -> int:
-    """Return what tells a damaged threshold from the one that was chosen."""
-    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
-
-
-def read_settings(folder: pathlib.Path) -> dict:
-    """Return what `write_settings` wrote, the calibration as an object.
-
-    Raises:
-        FileNotFoundError: When the folder holds no recognizer.
-        ValueError: When the file is damaged or of a newer version.
-    """
-    path = folder / SETTINGS
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the folder of a recognizer. Received: '{folder}', which has no "
-            f"{SETTINGS}. `FaceRecognizer.create` makes one."
-        )
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != _FORMAT:
-            raise ValueError(f"format {found['format']}, of another version")
-        if found.pop("checksum") != _checksum(found):
-            raise ValueError("a wrong checksum: the file was changed")
-        if found["calibration"] is not None:
-            found["calibration"] = FaceCalibration.from_json(found["calibration"])
-        if found["threshold"] is not None:
-            check_range("threshold", found["threshold"], -1, 1)
-        return {
-            "detector": {name: found["detector"][name] for name in _DETECTOR},
-            "threshold": found["threshold"],
-            "calibration": found["calibration"],
-        }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"Expected '{path}' to hold the settings of a recognizer. Received: "
-            f"{error}. The gallery beside it is whole: write the file anew with "
-            "`FaceRecognizer(...).save_settings`, or copy it from a backup."
-        ) from error

@@ -1,0 +1,90 @@
+"""recognizer.json: what of a FaceRecognizer is neither net nor gallery."""
+
+import json
+import os
+import pathlib
+import zlib
+
+from tftransfer.core.validation import check_range
+from tftransfer.face.scores.calibration import FaceCalibration
+
+SETTINGS = "recognizer.json"
+_FORMAT = 1
+_DETECTOR = ("min_face_size", "scale_factor", "thresholds")
+
+
+def check_detector(detector) -> None:
+    """Raise unless a detector's settings can be written.
+
+    Raises:
+        TypeError: When it is no `MTCNN`.
+    """
+    missing = [name for name in _DETECTOR if not hasattr(detector, name)]
+    if missing:
+        raise TypeError(
+            "Expected an `MTCNN`, whose settings a folder keeps. Received: "
+            f"{type(detector).__name__}, without {missing}. Another detector works "
+            "with `FaceRecognizer(detector, embedder, Gallery.open(folder, ...))`, or "
+            "create the folder with an `MTCNN` and `open` it with `detector=`."
+        )
+
+
+def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> None:
+    """Write what is neither net nor gallery, whole or not at all."""
+    found = {
+        "format": _FORMAT,
+        "detector": {name: getattr(detector, name) for name in _DETECTOR},
+        "threshold": threshold,
+        "calibration": None if calibration is None else calibration.to_json(),
+    }
+    found["checksum"] = _checksum(found)
+    part = folder / f".{SETTINGS}.{os.getpid()}"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            json.dump(found, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, folder / SETTINGS)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _checksum(values: dict) -> int:
+    """Return what tells a damaged threshold from the one that was chosen."""
+    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
+
+
+def read_settings(folder: pathlib.Path) -> dict:
+    """Return what `write_settings` wrote, the calibration as an object.
+
+    Raises:
+        FileNotFoundError: When the folder holds no recognizer.
+        ValueError: When the file is damaged or of a newer version.
+    """
+    path = folder / SETTINGS
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"Expected the folder of a recognizer. Received: '{folder}', which has no "
+            f"{SETTINGS}. `FaceRecognizer.create` makes one."
+        )
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found["format"] != _FORMAT:
+            raise ValueError(f"format {found['format']}, of another version")
+        if found.pop("checksum") != _checksum(found):
+            raise ValueError("a wrong checksum: the file was changed")
+        if found["calibration"] is not None:
+            found["calibration"] = FaceCalibration.from_json(found["calibration"])
+        if found["threshold"] is not None:
+            check_range("threshold", found["threshold"], -1, 1)
+        return {
+            "detector": {name: found["detector"][name] for name in _DETECTOR},
+            "threshold": found["threshold"],
+            "calibration": found["calibration"],
+        }
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise ValueError(
+            f"Expected '{path}' to hold the settings of a recognizer. Received: "
+            f"{error}. The gallery beside it is whole: write the file anew with "
+            "`FaceRecognizer(...).save_settings`, or copy it from a backup."
+        ) from error
