@@ -176,7 +176,8 @@ def test_a_file_of_the_users_is_never_swept(tmp_path):
         created(folder)
     (folder / "mine.txt").unlink()
     with contextlib.suppress(KeyboardInterrupt), creation(folder):
-        (folder / "embedder").mkdir()
+        for name in ("embedder", "detector"):
+            (folder / name).mkdir()
         (folder / "mine.txt").touch()
         raise KeyboardInterrupt
     assert names_in(folder) == {"mine.txt"}

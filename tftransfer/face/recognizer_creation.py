@@ -15,7 +15,7 @@ from tftransfer.face.gallery.errors import GalleryLocked
 from tftransfer.face.recognizer_settings import SETTINGS
 
 _MARK = "unfinished"  # locked while a process fills the folder; stays when it is killed
-_OURS = re.compile(rf"embedder|gallery|{_MARK}|\.{re.escape(SETTINGS)}\.\d+")
+_OURS = re.compile(rf"embedder|gallery|detector|{_MARK}|\.{re.escape(SETTINGS)}\.\d+")
 
 
 @contextlib.contextmanager

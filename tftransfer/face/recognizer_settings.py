@@ -1,4 +1,7 @@
-"""recognizer.json: what of a FaceRecognizer is neither net nor gallery."""
+"""recognizer.json: what of a FaceRecognizer is neither net nor gallery.
+
+Beside it the detector's weights, where they are not the published ones.
+"""
 
 import json
 import os
@@ -11,6 +14,7 @@ from tftransfer.face.scores.calibration import FaceCalibration
 SETTINGS = "recognizer.json"
 _FORMAT = 1
 _DETECTOR = ("min_face_size", "scale_factor", "thresholds")
+_WEIGHTS = "detector/mtcnn.npz"  # as the settings name them
 
 
 def check_detector(detector) -> None:
@@ -31,9 +35,13 @@ def check_detector(detector) -> None:
 
 def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> None:
     """Write what is neither net nor gallery, whole or not at all."""
+    own_weights = getattr(detector, "weights", None) is not None
+    if own_weights:  # kept here: the file may be absent where the folder is moved to
+        detector.save_weights(folder / _WEIGHTS)
+    weights = {"weights": _WEIGHTS} if own_weights else {}
     found = {
         "format": _FORMAT,
-        "detector": {name: getattr(detector, name) for name in _DETECTOR},
+        "detector": {name: getattr(detector, name) for name in _DETECTOR} | weights,
         "threshold": threshold,
         "calibration": None if calibration is None else calibration.to_json(),
     }
@@ -78,7 +86,7 @@ def read_settings(folder: pathlib.Path) -> dict:
         if found["threshold"] is not None:
             check_range("threshold", found["threshold"], -1, 1)
         return {
-            "detector": {name: found["detector"][name] for name in _DETECTOR},
+            "detector": _detector(folder, found["detector"]),
             "threshold": found["threshold"],
             "calibration": found["calibration"],
         }
@@ -88,3 +96,12 @@ def read_settings(folder: pathlib.Path) -> dict:
             f"{error}. The gallery beside it is whole: write the file anew with "
             "`FaceRecognizer(...).save_settings`, or copy it from a backup."
         ) from error
+
+
+def _detector(folder: pathlib.Path, found: dict) -> dict:
+    """Return the arguments of the `MTCNN`."""
+    arguments = {name: found[name] for name in _DETECTOR}
+    weights = found.get("weights")
+    if weights not in (None, _WEIGHTS):  # nothing outside the folder is read
+        raise ValueError(f"weights of the detector in {weights!r}")
+    return arguments | {"weights": None if weights is None else folder / weights}
