@@ -69,6 +69,47 @@ def test_a_threshold_of_ones_own_is_kept(folder):
         assert face.threshold == 0.75
 
 
+def test_readers_take_the_threshold_that_was_saved(folder):
+    with opened(folder) as writer, opened(folder, read_only=True) as reader:
+        before, calibration = reader.threshold, reader.calibration
+        writer.threshold = 0.99
+        assert reader.threshold == before  # not saved yet
+        writer.save_settings()
+        found = reader.identify(picture_of(GREEN))
+        assert found.threshold == reader.threshold == 0.99
+        writer.calibrate(far=0.5)
+        writer.save_settings()
+        assert reader.verify(picture_of(RED), picture_of(GREEN)).threshold < 0.99
+        assert reader.calibration == writer.calibration != calibration
+
+
+def test_a_readers_own_threshold_stays(folder):
+    with opened(folder) as writer, opened(folder, read_only=True) as reader:
+        reader.threshold = 0.2
+        writer.threshold = 0.99
+        writer.save_settings()
+        assert reader.threshold == 0.2
+        reader.calibrate(far=0.3)
+        own = reader.threshold
+        writer.threshold = 0.98
+        writer.save_settings()
+        assert reader.threshold == own
+
+
+def test_a_reader_that_was_closed_or_lost_its_folder_keeps_its_threshold(
+    folder, tmp_path
+):
+    first, second = (opened(folder, read_only=True) for _ in range(2))
+    before = first.threshold
+    first.close()
+    with opened(folder) as writer:
+        writer.threshold = 0.99
+        writer.save_settings()
+    assert (first.threshold, second.threshold) == (before, 0.99)
+    folder.rename(tmp_path / "moved")
+    assert second.threshold == 0.99
+
+
 def test_folders_in_use_and_folders_without(folder, tmp_path):
     with pytest.raises(FileExistsError, match="new or empty folder"):
         created(folder)

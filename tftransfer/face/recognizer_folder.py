@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import threading
 
 from tftransfer.face.gallery.access import cipher_of
 from tftransfer.face.gallery.gallery import Gallery
@@ -9,6 +10,7 @@ from tftransfer.face.recognizer_creation import creation
 from tftransfer.face.recognizer_creation import mark_finished
 from tftransfer.face.recognizer_settings import check_detector
 from tftransfer.face.recognizer_settings import read_settings
+from tftransfer.face.recognizer_settings import settings_stamp
 from tftransfer.face.recognizer_settings import write_settings
 
 
@@ -16,6 +18,7 @@ class InFolder:
     """What a `FaceRecognizer` does with its folder."""
 
     folder: pathlib.Path | None = None
+    _followed = None  # of a reader: stamp, threshold and calibration as read last
 
     @classmethod
     def create(
@@ -75,7 +78,9 @@ class InFolder:
             folder: What `create` made.
             detector: None for the `MTCNN` that it was made with.
             read_only: Whether people are only looked up: any number of processes may,
-                beside one that enrolls.
+                beside one that enrolls. They see at their next call whom it enrolled,
+                and the threshold and calibration that it saved, but for one that was
+                given a threshold or calibration of its own.
             key: Of an encrypted gallery.
 
         Raises:
@@ -86,6 +91,7 @@ class InFolder:
         from tftransfer.face.nets.embedder import Embedder
 
         folder = pathlib.Path(folder)
+        stamp = settings_stamp(folder)  # first: what is written meanwhile is seen later
         settings = read_settings(folder)
         if detector is None:
             from tftransfer.face.detection.mtcnn import MTCNN
@@ -97,16 +103,30 @@ class InFolder:
             folder / "gallery", **facts, read_only=read_only, key=key
         )
         if not read_only:
-            mark_finished(folder)  # its maker was killed right before
-        recognizer = cls(
-            detector,
-            embedder,
-            gallery,
-            threshold=settings["threshold"],
-            calibration=settings["calibration"],
-        )
+            mark_finished(folder)  # where its maker was killed right before it did
+        decision = {name: settings[name] for name in ("threshold", "calibration")}
+        recognizer = cls(detector, embedder, gallery, **decision)
         recognizer.folder = folder
+        if read_only:
+            recognizer._followed = stamp, *decision.values()
+            recognizer._following = threading.Lock()
         return recognizer
+
+    def _follow_settings(self) -> None:
+        """Take over, as a reader, the threshold and calibration saved since."""
+        followed = self._followed
+        if followed is None:
+            return
+        with self._following:  # threads may share a reader, and one may close it
+            stamp, threshold, calibration = self._followed or followed
+            own = self._threshold != threshold or self.calibration is not calibration
+            now = settings_stamp(self.folder)
+            if own or now in (None, stamp):
+                return
+            found = read_settings(self.folder)
+            self._threshold = found["threshold"]
+            self.calibration = found["calibration"]
+            self._followed = now, self._threshold, self.calibration
 
     def save_settings(self) -> None:
         """Write threshold, calibration and detector settings into the folder.
@@ -124,6 +144,7 @@ class InFolder:
     def close(self) -> None:
         """Let another process write the gallery."""
         self.gallery.close()
+        self._followed = None
 
     def __enter__(self) -> "InFolder":
         return self

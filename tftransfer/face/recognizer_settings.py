@@ -33,6 +33,15 @@ def check_detector(detector) -> None:
         )
 
 
+def settings_stamp(folder: pathlib.Path) -> tuple | None:
+    """Return what differs once the settings were written anew; None without any."""
+    try:
+        found = os.stat(folder / SETTINGS)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
+
+
 def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> None:
     """Write what is neither net nor gallery, whole or not at all."""
     own_weights = getattr(detector, "weights", None) is not None
