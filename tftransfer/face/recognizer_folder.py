@@ -13,6 +13,8 @@ from tftransfer.face.recognizer_settings import read_settings
 from tftransfer.face.recognizer_settings import settings_stamp
 from tftransfer.face.recognizer_settings import write_settings
 
+_FOLLOWING = threading.Lock()
+
 
 class InFolder:
     """What a `FaceRecognizer` does with its folder."""
@@ -45,13 +47,7 @@ class InFolder:
         folder = pathlib.Path(folder)
         cipher_of(key)
         check_detector(detector)
-        embedder = as_embedder(embedder)
-        if not hasattr(embedder, "save"):
-            raise TypeError(
-                "Expected an `Embedder` or a Keras model, which a folder can keep. "
-                f"Received: {type(embedder).__name__}. Without a folder it works: "
-                "`FaceRecognizer(detector, embedder)`."
-            )
+        embedder = _embedder_to_keep(embedder)
         facts = {"dimension": embedder.dimension, "fingerprint": embedder.fingerprint}
         with creation(folder):
             embedder.save(folder / "embedder")
@@ -109,7 +105,6 @@ class InFolder:
         recognizer.folder = folder
         if read_only:
             recognizer._followed = stamp, *decision.values()
-            recognizer._following = threading.Lock()
         return recognizer
 
     def _follow_settings(self) -> None:
@@ -117,7 +112,7 @@ class InFolder:
         followed = self._followed
         if followed is None:
             return
-        with self._following:  # threads may share a reader, and one may close it
+        with _FOLLOWING:  # threads may share a reader, and one may close it
             stamp, threshold, calibration = self._followed or followed
             own = self._threshold != threshold or self.calibration is not calibration
             now = settings_stamp(self.folder)
@@ -160,3 +155,14 @@ def as_embedder(embedder):
     from tftransfer.face.nets.embedder import Embedder
 
     return Embedder.from_model(embedder)
+
+
+def _embedder_to_keep(embedder):
+    embedder = as_embedder(embedder)
+    if not hasattr(embedder, "save"):
+        raise TypeError(
+            "Expected an `Embedder` or a Keras model, which a folder can keep. "
+            f"Received: {type(embedder).__name__}. Without a folder it works: "
+            "`FaceRecognizer(detector, embedder)`."
+        )
+    return embedder
