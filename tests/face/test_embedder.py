@@ -1,5 +1,6 @@
 """Embeddings are a model's outputs at unit length, for the crops it was trained on."""
 
+import json
 import os
 import pathlib
 
@@ -202,6 +203,77 @@ def test_what_is_damaged_or_absent_is_refused(net, tmp_path):
     model.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="whole embedder"):
         Embedder.load(tmp_path)
+
+
+@pytest.fixture
+def newer_keras(monkeypatch):
+    """Function after which layers are described with a key more, as by a newer Keras.
+
+    It returns an embedder made of a model by that Keras.
+    """
+
+    def upgrade(model):
+        described = layers.Dense.get_config
+        more = {"quantization": None}  # 3.15 has "quantization_config", 3.12 had none
+        monkeypatch.setattr(
+            layers.Dense, "get_config", lambda self: described(self) | more
+        )
+        return Embedder.from_model(model)
+
+    return upgrade
+
+
+def test_a_newer_keras_keeps_the_fingerprint(net, tmp_path, newer_keras):
+    old = Embedder.from_model(net)
+    old.save(tmp_path)
+    new = newer_keras(net)
+    loaded = Embedder.load(tmp_path)
+    assert loaded.fingerprint == old.fingerprint != new.fingerprint
+    np.testing.assert_array_equal(loaded.embed(CROPS[:3]), old.embed(CROPS[:3]))
+    loaded.save(tmp_path / "copy")
+    kept = json.loads((tmp_path / "copy" / "embedder.json").read_text())
+    assert kept["fingerprint"] == old.fingerprint
+
+
+def test_a_newer_keras_knows_equal_nets(net, tmp_path, newer_keras):
+    Embedder.from_model(net).save(tmp_path)
+    scaled = keras.models.clone_model(net)
+    scaled.set_weights(net.get_weights())
+    scaled.layers[0].offset = 0.5  # no weight, yet other vectors
+    new = newer_keras(net)
+    loaded = Embedder.load(tmp_path)
+    assert loaded.fingerprint != new.fingerprint
+    assert loaded.gives_same_vectors(new)
+    assert not loaded.gives_same_vectors(Embedder.from_model(net, flip=True))
+    assert not loaded.gives_same_vectors(Embedder.from_model(scaled))
+
+
+@pytest.mark.parametrize("changed", ["flip", "fingerprint", "checksum", "model"])
+def test_a_newer_keras_trusts_nothing_but_what_was_saved(
+    net, tmp_path, newer_keras, changed
+):
+    Embedder.from_model(net).save(tmp_path)
+    file = tmp_path / "embedder.json"
+    settings = json.loads(file.read_text())
+    if changed == "model":
+        small_net().save(tmp_path / settings["model"])
+    elif changed == "checksum":  # an early version wrote none
+        del settings["checksum"]
+    else:
+        settings[changed] = {"flip": True, "fingerprint": "0" * 64}[changed]
+    file.write_text(json.dumps(settings))
+    newer_keras(net)
+    with pytest.raises(ValueError, match="another fingerprint"):
+        Embedder.load(tmp_path)
+
+
+def test_folders_of_early_versions_open_under_the_same_keras(net, tmp_path):
+    Embedder.from_model(net).save(tmp_path)
+    file = tmp_path / "embedder.json"
+    settings = json.loads(file.read_text())
+    del settings["checksum"]
+    file.write_text(json.dumps(settings))
+    assert Embedder.load(tmp_path).fingerprint == settings["fingerprint"]
 
 
 def test_a_model_that_changed_is_not_saved(tmp_path):

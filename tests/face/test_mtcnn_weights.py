@@ -13,6 +13,7 @@ from tftransfer.face.detection.mtcnn_nets import proposal_net
 from tftransfer.face.detection.mtcnn_nets import refinement_net
 from tftransfer.face.detection.mtcnn_weights import FILE_NAME
 from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection.mtcnn_weights import save_mtcnn_weights
 
 needs_package = pytest.mark.skipif(
     importlib.util.find_spec("mtcnn") is None, reason="the package mtcnn is absent"
@@ -115,6 +116,18 @@ def test_a_path(nets, tmp_path, without_package):
     expected = weights(nets)
     zeroed(nets)
     load_mtcnn_weights(nets, path)
+    for one, other in zip(expected, weights(nets), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_what_is_saved_is_loaded(nets, tmp_path, without_package):
+    for net in nets:
+        net.set_weights([array + 1 for array in net.get_weights()])
+    expected = weights(nets)
+    save_mtcnn_weights(nets, tmp_path / "new" / "own.npz")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["own.npz"]
+    zeroed(nets)
+    load_mtcnn_weights(nets, tmp_path / "new" / "own.npz")
     for one, other in zip(expected, weights(nets), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -82,6 +82,7 @@ class FaceRecognizer(InFolder):
         Raises:
             ValueError: When there is neither a threshold nor a calibration.
         """
+        self._follow_settings()
         if self._threshold is not None:
             return float(self._threshold)
         if self.calibration is None:

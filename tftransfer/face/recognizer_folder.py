@@ -1,29 +1,35 @@
 """The folder of a FaceRecognizer: its net, its gallery, and a file of settings."""
 
-import json
 import os
 import pathlib
-import zlib
+import threading
 
-from tftransfer.core.validation import check_range
+from tftransfer.face.gallery.access import cipher_of
 from tftransfer.face.gallery.gallery import Gallery
-from tftransfer.face.scores.calibration import FaceCalibration
+from tftransfer.face.recognizer_creation import creation
+from tftransfer.face.recognizer_creation import mark_finished
+from tftransfer.face.recognizer_settings import check_detector
+from tftransfer.face.recognizer_settings import read_settings
+from tftransfer.face.recognizer_settings import settings_stamp
+from tftransfer.face.recognizer_settings import write_settings
 
-SETTINGS = "recognizer.json"
-_FORMAT = 1
-_DETECTOR = ("min_face_size", "scale_factor", "thresholds")
+_FOLLOWING = threading.Lock()
 
 
 class InFolder:
     """What a `FaceRecognizer` does with its folder."""
 
     folder: pathlib.Path | None = None
+    _followed = None  # of a reader: stamp, threshold and calibration as read last
 
     @classmethod
     def create(
         cls, folder: str | os.PathLike, detector, embedder, *, key: bytes | None = None
     ) -> "InFolder":
         """Make a recognizer that lives in a folder: net, gallery and settings.
+
+        After an error nothing is left in the folder; where a process is killed
+        within this, it may be called again.
 
         Args:
             folder: A new or empty folder.
@@ -33,21 +39,24 @@ class InFolder:
 
         Raises:
             FileExistsError: When the folder holds something.
+            GalleryLocked: When another process is making it.
+            TypeError: When the folder cannot keep this detector or embedder.
+            ValueError: When the key has another length.
+            ImportError: When there is a key, and the package `cryptography` is absent.
         """
         folder = pathlib.Path(folder)
-        if folder.exists() and any(folder.iterdir()):
-            raise FileExistsError(
-                f"Expected a new or empty folder. Received: '{folder}', which holds "
-                "something. `FaceRecognizer.open` opens a recognizer."
-            )
-        embedder = as_embedder(embedder)
-        folder.mkdir(parents=True, exist_ok=True)
-        embedder.save(folder / "embedder")
+        cipher_of(key)
+        check_detector(detector)
+        embedder = _embedder_to_keep(embedder)
         facts = {"dimension": embedder.dimension, "fingerprint": embedder.fingerprint}
+        with creation(folder):
+            embedder.save(folder / "embedder")
+            Gallery.open(folder / "gallery", **facts, key=key).close()
+            # Last: with them the folder is a recognizer.
+            write_settings(folder, detector, None, None)
         gallery = Gallery.open(folder / "gallery", **facts, key=key)
         recognizer = cls(detector, embedder, gallery)
         recognizer.folder = folder
-        recognizer.save_settings()  # last: with them the folder is a recognizer
         return recognizer
 
     @classmethod
@@ -65,7 +74,9 @@ class InFolder:
             folder: What `create` made.
             detector: None for the `MTCNN` that it was made with.
             read_only: Whether people are only looked up: any number of processes may,
-                beside one that enrolls.
+                beside one that enrolls. They see at their next call whom it enrolled,
+                and the threshold and calibration that it saved, but for one that was
+                given a threshold or calibration of its own.
             key: Of an encrypted gallery.
 
         Raises:
@@ -76,6 +87,7 @@ class InFolder:
         from tftransfer.face.nets.embedder import Embedder
 
         folder = pathlib.Path(folder)
+        stamp = settings_stamp(folder)  # first: what is written meanwhile is seen later
         settings = read_settings(folder)
         if detector is None:
             from tftransfer.face.detection.mtcnn import MTCNN
@@ -86,15 +98,30 @@ class InFolder:
         gallery = Gallery.open(
             folder / "gallery", **facts, read_only=read_only, key=key
         )
-        recognizer = cls(
-            detector,
-            embedder,
-            gallery,
-            threshold=settings["threshold"],
-            calibration=settings["calibration"],
-        )
+        if not read_only:
+            mark_finished(folder)  # where its maker was killed right before it did
+        decision = {name: settings[name] for name in ("threshold", "calibration")}
+        recognizer = cls(detector, embedder, gallery, **decision)
         recognizer.folder = folder
+        if read_only:
+            recognizer._followed = stamp, *decision.values()
         return recognizer
+
+    def _follow_settings(self) -> None:
+        """Take over, as a reader, the threshold and calibration saved since."""
+        followed = self._followed
+        if followed is None:
+            return
+        with _FOLLOWING:  # threads may share a reader, and one may close it
+            stamp, threshold, calibration = self._followed or followed
+            own = self._threshold != threshold or self.calibration is not calibration
+            now = settings_stamp(self.folder)
+            if own or now in (None, stamp):
+                return
+            found = read_settings(self.folder)
+            self._threshold = found["threshold"]
+            self.calibration = found["calibration"]
+            self._followed = now, self._threshold, self.calibration
 
     def save_settings(self) -> None:
         """Write threshold, calibration and detector settings into the folder.
@@ -112,6 +139,7 @@ class InFolder:
     def close(self) -> None:
         """Let another process write the gallery."""
         self.gallery.close()
+        self._followed = None
 
     def __enter__(self) -> "InFolder":
         return self
@@ -129,62 +157,12 @@ def as_embedder(embedder):
     return Embedder.from_model(embedder)
 
 
-def write_settings(folder: pathlib.Path, detector, threshold, calibration) -> None:
-    """Write what is neither net nor gallery, whole or not at all."""
-    found = {
-        "format": _FORMAT,
-        "detector": {name: getattr(detector, name) for name in _DETECTOR},
-        "threshold": threshold,
-        "calibration": None if calibration is None else calibration.to_json(),
-    }
-    found["checksum"] = _checksum(found)
-    part = folder / f".{SETTINGS}.{os.getpid()}"
-    try:
-        with open(part, "w", encoding="utf-8") as file:
-            json.dump(found, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, folder / SETTINGS)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _checksum(values: dict) -> int:
-    """Return what tells a damaged threshold from the one that was chosen."""
-    return zlib.crc32(json.dumps(values, sort_keys=True).encode())
-
-
-def read_settings(folder: pathlib.Path) -> dict:
-    """Return what `write_settings` wrote, the calibration as an object.
-
-    Raises:
-        FileNotFoundError: When the folder holds no recognizer.
-        ValueError: When the file is damaged or of a newer version.
-    """
-    path = folder / SETTINGS
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"Expected the folder of a recognizer. Received: '{folder}', which has no "
-            f"{SETTINGS}. `FaceRecognizer.create` makes one."
+def _embedder_to_keep(embedder):
+    embedder = as_embedder(embedder)
+    if not hasattr(embedder, "save"):
+        raise TypeError(
+            "Expected an `Embedder` or a Keras model, which a folder can keep. "
+            f"Received: {type(embedder).__name__}. Without a folder it works: "
+            "`FaceRecognizer(detector, embedder)`."
         )
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["format"] != _FORMAT:
-            raise ValueError(f"format {found['format']}, of another version")
-        if found.pop("checksum") != _checksum(found):
-            raise ValueError("a wrong checksum: the file was changed")
-        if found["calibration"] is not None:
-            found["calibration"] = FaceCalibration.from_json(found["calibration"])
-        if found["threshold"] is not None:
-            check_range("threshold", found["threshold"], -1, 1)
-        return {
-            "detector": {name: found["detector"][name] for name in _DETECTOR},
-            "threshold": found["threshold"],
-            "calibration": found["calibration"],
-        }
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise ValueError(
-            f"Expected '{path}' to hold the settings of a recognizer. Received: "
-            f"{error}. The gallery beside it is whole: write the file anew with "
-            "`FaceRecognizer(...).save_settings`, or copy it from a backup."
-        ) from error
+    return embedder

@@ -20,6 +20,7 @@ from tftransfer.face.detection.mtcnn_nets import output_net
 from tftransfer.face.detection.mtcnn_nets import proposal_net
 from tftransfer.face.detection.mtcnn_nets import refinement_net
 from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection.mtcnn_weights import save_mtcnn_weights
 from tftransfer.face.found import Face
 from tftransfer.face.photographs import as_photograph
 from tftransfer.face.photographs import check_several
@@ -83,12 +84,21 @@ class MTCNN:
         self.weights = weights
         nets = [proposal_net(), refinement_net(), output_net()]
         load_mtcnn_weights(nets, weights)
+        self._nets = nets
         self._cascade = Cascade(
             [compiled(net, self.engine) for net in nets],
             min_face_size,
             scale_factor,
             self.thresholds,
         )
+
+    def save_weights(self, path: str | os.PathLike) -> None:
+        """Write the weights as an `.npz` file, which `weights=` takes.
+
+        Args:
+            path: Of the file; its folder is made when absent.
+        """
+        save_mtcnn_weights(self._nets, path)
 
     def detect(self, picture) -> list[Face]:
         """Find the faces of one picture.

@@ -74,6 +74,12 @@ def load_mtcnn_weights(
         variable.assign(arrays[key])
 
 
+def save_mtcnn_weights(nets: list[keras.Model], path: str | os.PathLike) -> None:
+    """Write an `.npz` that `load_mtcnn_weights` reads, whole or not at all."""
+    arrays = {key: variable.numpy() for key, variable in _variables(nets).items()}
+    _write(pathlib.Path(path), arrays)
+
+
 def _variables(nets) -> dict:
     return {
         f"{net.name}/{layer.name}/{variable.name}": variable

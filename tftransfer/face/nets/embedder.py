@@ -16,6 +16,7 @@ from tftransfer.face.found import Face
 from tftransfer.face.nets.alignment import align
 from tftransfer.face.nets.alignment import check_margin
 from tftransfer.face.nets.alignment import crop
+from tftransfer.face.nets.embedder_files import is_as_saved
 from tftransfer.face.nets.embedder_files import read_embedder
 from tftransfer.face.nets.embedder_files import write_embedder
 from tftransfer.face.nets.embedder_net import embedding_net
@@ -51,7 +52,9 @@ class Embedder:
         size: Side of the crops in pixels.
         dimension: Length of the vectors.
         fingerprint: Digest of weights, layers, alignment and `flip`, in hexadecimal:
-            vectors of embedders that differ in it cannot be compared.
+            vectors of embedders that differ in it cannot be compared. One that is
+            loaded keeps what it was saved with, also under another version of Keras,
+            whose own digest of the same layers may be another.
 
     Raises:
         ValueError: When the net has other shapes, or an argument is none of these.
@@ -92,7 +95,7 @@ class Embedder:
         self.engine = engine
         self.size = net.input_shape[1]
         self.dimension = net.output_shape[-1]
-        self.fingerprint = self._digest()
+        self._made = self.fingerprint = self._digest()
         self._engines = Engines(net)
         self._function = None
         self._seen = 0  # crops, until "auto" has measured
@@ -199,7 +202,7 @@ class Embedder:
         Raises:
             ValueError: When the model's weights have changed since this was made.
         """
-        if self._digest() != self.fingerprint:
+        if self._digest() != self._made:
             raise ValueError(
                 "Expected the model as it was when the embedder was made. Received "
                 "other weights: make a new embedder."
@@ -216,20 +219,33 @@ class Embedder:
             ValueError: When its files are damaged.
         """
         net, settings = read_embedder(folder)
-        expected = settings.pop("fingerprint")
+        options = {name: settings[name] for name in ("alignment", "margin", "flip")}
         try:
-            embedder = cls(net, **settings, engine=engine)
+            embedder = cls(net, **options, engine=engine)
         except TypeError as error:
             raise ValueError(
                 f"Expected the settings of an embedder in '{folder}'. Received: {error}"
             ) from error
-        if expected != embedder.fingerprint:
+        # Another version of Keras may describe the same layers by more keys: then the
+        # bytes that were saved vouch for the fingerprint.
+        expected = settings["fingerprint"]
+        if expected != embedder.fingerprint and not is_as_saved(folder, settings):
             raise ValueError(
                 f"Expected the embedder that was saved in '{folder}'. Received one of "
-                "another fingerprint: its model file was changed, or another version "
-                "of Keras describes it differently."
+                "another fingerprint: its files were changed, or an early version of "
+                "tftransfer saved it under another version of Keras. Copy them from a "
+                "backup, or `load` and `save` it under that Keras."
             )
+        embedder.fingerprint = expected
         return embedder
+
+    def gives_same_vectors(self, other: "Embedder") -> bool:
+        """Whether another embedder has the same net and settings, by this Keras.
+
+        Of embedders that were saved under other versions of Keras fingerprints may
+        differ where this is true.
+        """
+        return self._made == other._made
 
     def _settings(self) -> dict:
         return {

@@ -1,5 +1,6 @@
 """An `Embedder` in a folder: a model, and the settings, which name the model's file."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -10,6 +11,7 @@ import keras
 
 _SETTINGS = "embedder.json"
 _KEYS = {"model", "alignment", "margin", "flip", "fingerprint"}
+_CHECKSUM = "checksum"  # not in folders of the first versions
 
 
 def write_embedder(folder, net: keras.Model, settings: dict) -> None:
@@ -23,15 +25,17 @@ def write_embedder(folder, net: keras.Model, settings: dict) -> None:
         before = None
     stem = uuid.uuid4().hex
     net.save(folder / f"{stem}.keras")
+    settings = {"model": f"{stem}.keras", **settings}
+    settings[_CHECKSUM] = _checksum(folder, settings)
     part = folder / f"{stem}.part"
-    part.write_text(json.dumps({"model": f"{stem}.keras", **settings}, indent=1))
+    part.write_text(json.dumps(settings, indent=1))
     os.replace(part, file)
     if before is not None:
         (folder / before).unlink(missing_ok=True)
 
 
 def read_embedder(folder) -> tuple[keras.Model, dict]:
-    """Return the net and the settings.
+    """Return the net and the settings, all that the file holds.
 
     Raises:
         FileNotFoundError: When there are none.
@@ -46,13 +50,30 @@ def read_embedder(folder) -> tuple[keras.Model, dict]:
         )
     try:
         settings = _read_settings(file)
-        net = keras.saving.load_model(folder / settings.pop("model"), compile=False)
+        net = keras.saving.load_model(folder / settings["model"], compile=False)
     except Exception as error:  # damaged models raise errors of many types
         raise ValueError(
             f"Expected a whole embedder in '{folder}'. Received files that cannot be "
             f"read: {error}. Copy them from a backup, or `save` the embedder anew."
         ) from error
     return net, settings
+
+
+def is_as_saved(folder, settings: dict) -> bool:
+    """Whether model file and settings are, byte for byte, those that were written.
+
+    False for what the first versions wrote, which kept no checksum.
+    """
+    written = {name: value for name, value in settings.items() if name != _CHECKSUM}
+    return settings.get(_CHECKSUM) == _checksum(pathlib.Path(folder), written)
+
+
+def _checksum(folder: pathlib.Path, settings: dict) -> str:
+    """Return the SHA-256 of the settings together with that of the model file."""
+    with open(folder / settings["model"], "rb") as file:
+        model = hashlib.file_digest(file, "sha256").hexdigest()
+    text = json.dumps([settings, model], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _read_settings(file: pathlib.Path) -> dict:
@@ -67,7 +88,7 @@ def _read_settings(file: pathlib.Path) -> dict:
     except RecursionError as error:
         raise ValueError(f"{_SETTINGS} is nested too deeply") from error
     found = set(settings) if isinstance(settings, dict) else type(settings).__name__
-    if found != _KEYS:
+    if not isinstance(found, set) or found - {_CHECKSUM} != _KEYS:
         raise ValueError(f"{_SETTINGS} has not the keys {sorted(_KEYS)}")
     # Nothing outside the folder is read, or removed when another is saved.
     if not re.fullmatch(r"[0-9a-f]{32}\.keras", str(settings["model"])):
