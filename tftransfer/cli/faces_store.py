@@ -61,7 +61,7 @@ def opened_or_made(
 def _same_net(face, net: str, weights, alignment) -> str | None:
     """Return the net's name where it is the one of `face`."""
     new = _embedder(net, weights, alignment)
-    return net if new.fingerprint == face.embedder.fingerprint else None
+    return net if new.gives_same_vectors(face.embedder) else None
 
 
 def _check_as_made(folder, options: dict) -> None:

@@ -9,3 +9,4 @@ from tftransfer.report.metrics import calibration
 from tftransfer.report.metrics import wilson_interval
 from tftransfer.report.mistakes import Mistake
 from tftransfer.report.model_card import write_model_card
+from tftransfer.report.restyling import write_restyling_report

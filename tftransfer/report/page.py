@@ -51,6 +51,9 @@ th[aria-sort=descending] button::after { content: " \\2193"; }
 .bar i { display: block; height: 100%; background: var(--accent); }
 .mistakes { display: grid; gap: 1rem;
   grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); }
+.twos { display: grid; gap: 1rem 2rem;
+  grid-template-columns: repeat(auto-fill, minmax(270px, 1fr)); }
+.twos > div { display: grid; grid-template-columns: 1fr 1fr; gap: .6rem; }
 figure { margin: 0; break-inside: avoid; }
 figure img { width: 100%; aspect-ratio: 1; object-fit: contain;
   background: var(--sheet); border-radius: 8px; display: block; }
