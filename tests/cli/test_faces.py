@@ -110,8 +110,10 @@ def test_evaluate_prints_a_table(run, recognizer, people):
     shown = run("faces", "evaluate", recognizer, people).stdout
     assert "2 people, 6 pictures: 6 pairs of one person, 9 of two." in shown
     assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    assert "| verification, one answer for all pairs | 60.00% |" in shown
     found = json.loads(run("faces", "evaluate", recognizer, people, "--json").stdout)
     assert found["rank_1"]["1"] == [1.0, 0.0]
+    assert found["chance"] == 0.6
 
 
 def test_evaluate_a_list_of_pairs(run, recognizer, people, tmp_path):
@@ -126,6 +128,7 @@ def test_evaluate_a_list_of_pairs(run, recognizer, people, tmp_path):
     arguments = ["evaluate", recognizer, tmp_path, "--pairs", pairs]
     shown = run("faces", *arguments).stdout
     assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    assert "| verification, one answer for all pairs | 50.00% |" in shown
     found = json.loads(run("faces", *arguments, "--json").stdout)
     assert len(found["similarities"]) == 4
     assert found["accuracy"]["mean"] == 1.0

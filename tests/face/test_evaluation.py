@@ -49,6 +49,19 @@ def test_chance_is_chance(evaluate):
     assert found.open_set[0.1][0] < 0.15
 
 
+def test_the_accuracy_of_chance_is_told_beside_the_accuracy(evaluate):
+    """Ten people with ten pictures: 450 pairs of one person, 4,500 of two."""
+    found = evaluate(*vectors_of([10] * 10, np.inf))
+    assert found.chance == pytest.approx(4500 / 4950)
+    assert found.accuracy.mean == pytest.approx(found.chance, abs=0.003)
+    assert 0.4 < found.equal_error_rate < 0.6
+
+
+def test_the_more_frequent_answer_is_chance(evaluate):
+    """Of 45 pairs of nine pictures and one of another person 36 are of one."""
+    assert evaluate(*vectors_of([9, 1], 0.01)).chance == pytest.approx(36 / 45)
+
+
 def test_one_person_with_several_pictures(evaluate):
     """Draws that enroll nobody are left out, and who has one picture is a stranger."""
     found = evaluate(*vectors_of([3] + [1] * 24, 0.01))

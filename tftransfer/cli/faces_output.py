@@ -158,6 +158,7 @@ def _of_pairs(found) -> list[list[str]]:
     rows = [["measure", "value"]]
     if found.accuracy is not None:
         rows.append(["verification, ten folds", str(found.accuracy)])
+        rows.append(["verification, one answer for all pairs", f"{found.chance:.2%}"])
     rows.append(["equal error rate", f"{found.equal_error_rate:.2%}"])
     for far, rate in found.tar_at_far.items():
         rows.append([f"true accepts at {far:g} false accepts", f"{rate:.2%}"])

@@ -14,6 +14,7 @@ from tftransfer.face.scores.people_pairs import similarities_of_pairs
 from tftransfer.face.scores.verification import equal_error_rate
 from tftransfer.face.scores.verification import tar_at_far
 from tftransfer.face.scores.verification_folds import FoldAccuracy
+from tftransfer.face.scores.verification_folds import chance_accuracy
 from tftransfer.face.scores.verification_folds import ten_fold_accuracy
 
 _DRAWS = 20
@@ -29,6 +30,11 @@ class FaceEvaluation:
         left_out: {path: reason} of the others.
         pairs: Number of pairs of pictures: (same person, different people).
         accuracy: Verification, each tenth of the pairs with the threshold of the rest.
+            All pairs are in it, nearly all of two people, so that it has to be read
+            beside `chance`. Tenths share people and pictures: they are not
+            independent, and the standard error is too small.
+        chance: Accuracy of one answer for all pairs, nearly always "two people". A
+            recognizer that knows nobody has it, too.
         equal_error_rate: In [0, 1].
         tar_at_far: {false-accept rate: true-accept rate}.
         rank_1: {pictures enrolled per person: (mean, standard deviation)} of the share
@@ -46,6 +52,7 @@ class FaceEvaluation:
     left_out: dict[str, str]
     pairs: tuple[int, int]
     accuracy: FoldAccuracy
+    chance: float
     equal_error_rate: float
     tar_at_far: dict[float, float]
     rank_1: dict[int, tuple[float, float]]
@@ -82,6 +89,7 @@ def evaluate_people(
         left_out=left_out,
         pairs=(int(same.sum()), int((~same).sum())),
         accuracy=ten_fold_accuracy(similarities, same, _folds(same, rng)),
+        chance=chance_accuracy(same),
         equal_error_rate=equal_error_rate(similarities, same).rate,
         tar_at_far={far: tar_at_far(similarities, same, far) for far in rates},
         rank_1=_rank_1(embeddings, people, rng),
