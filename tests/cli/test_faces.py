@@ -5,6 +5,7 @@ net of these tests tells people by their mean colour.
 """
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -13,7 +14,10 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from typer.testing import CliRunner
 
+from tftransfer.cli.faces_output import answer_calibration
 from tftransfer.cli.main import app
+from tftransfer.face import Gallery
+from tftransfer.face.scores.calibration import calibrated
 
 
 def photograph() -> np.ndarray:
@@ -104,6 +108,30 @@ def test_one_broken_picture_fails_alone(run, recognizer, people, tmp_path):
     shown = run("faces", *arguments, code=1).stdout.splitlines()
     assert shown[0].endswith("error: an unknown format")
     assert "Grace" in shown[1].split(": ")[1]
+
+
+def test_calibrate_tells_the_share_of_strangers_named(run, recognizer, people):
+    shown = run("faces", "calibrate", recognizer, people, "--far", 0.2).stdout
+    text = " ".join(shown.split())
+    far = float(re.search(r"FAR ([\d.]+) on 9 pairs", text)[1])
+    share = float(re.search(r"Among 2 enrolled about ([\d.]+)% or more", text)[1])
+    assert share / 100 == pytest.approx(1 - (1 - far) ** 2, abs=0.01)
+    shown = run("faces", "calibrate", "--help").stdout.replace("│", " ")
+    assert "pairs of different people that may pass" in " ".join(shown.split())
+
+
+def test_a_calibration_before_anybody_is_enrolled(capsys):
+    rows = np.eye(4, dtype="float32")[[0, 0, 1, 1, 2, 2, 3, 3]]
+    found = calibrated(rows, [0, 0, 1, 1, 2, 2, 3, 3], far=0.1)
+    answer_calibration(found, Gallery(4), as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    for people in (10, 100, 1000):
+        assert f"Among {people} enrolled about 0.00% of strangers are named" in shown
+    gallery = Gallery(4)
+    gallery.add("Ada", rows[0])
+    answer_calibration(found, gallery, as_json=True)
+    told = json.loads(capsys.readouterr().out)["strangers_named"]
+    assert told == {"1": pytest.approx([0, *found.at.far_interval])}
 
 
 def test_evaluate_prints_a_table(run, recognizer, people):
