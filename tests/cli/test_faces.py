@@ -6,6 +6,7 @@ net of these tests tells people by their mean colour.
 
 import json
 import os
+import re
 
 import keras
 import numpy as np
@@ -14,7 +15,10 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from typer.testing import CliRunner
 
+from tftransfer.cli.faces_output import answer_calibration
 from tftransfer.cli.main import app
+from tftransfer.face import Gallery
+from tftransfer.face.scores.calibration import calibrated
 
 
 def photograph() -> np.ndarray:
@@ -107,12 +111,38 @@ def test_one_broken_picture_fails_alone(run, recognizer, people, tmp_path):
     assert "Grace" in shown[1].split(": ")[1]
 
 
+def test_calibrate_tells_the_share_of_strangers_named(run, recognizer, people):
+    shown = run("faces", "calibrate", recognizer, people, "--far", 0.2).stdout
+    text = " ".join(shown.split())
+    far = float(re.search(r"FAR ([\d.]+) on 9 pairs", text)[1])
+    share = float(re.search(r"Among 2 enrolled about ([\d.]+)% or more", text)[1])
+    assert share / 100 == pytest.approx(1 - (1 - far) ** 2, abs=0.01)
+    shown = run("faces", "calibrate", "--help").stdout.replace("│", " ")
+    assert "pairs of different people that may pass" in " ".join(shown.split())
+
+
+def test_a_calibration_before_anybody_is_enrolled(capsys):
+    rows = np.eye(4, dtype="float32")[[0, 0, 1, 1, 2, 2, 3, 3]]
+    found = calibrated(rows, [0, 0, 1, 1, 2, 2, 3, 3], far=0.1)
+    answer_calibration(found, Gallery(4), as_json=False)
+    shown = " ".join(capsys.readouterr().out.split())
+    for people in (10, 100, 1000):
+        assert f"Among {people} enrolled about 0.00% of strangers are named" in shown
+    gallery = Gallery(4)
+    gallery.add("Ada", rows[0])
+    answer_calibration(found, gallery, as_json=True)
+    told = json.loads(capsys.readouterr().out)["strangers_named"]
+    assert told == {"1": pytest.approx([0, *found.at.far_interval])}
+
+
 def test_evaluate_prints_a_table(run, recognizer, people):
     shown = run("faces", "evaluate", recognizer, people).stdout
     assert "2 people, 6 pictures: 6 pairs of one person, 9 of two." in shown
     assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    assert "| verification, one answer for all pairs | 60.00% |" in shown
     found = json.loads(run("faces", "evaluate", recognizer, people, "--json").stdout)
     assert found["rank_1"]["1"] == [1.0, 0.0]
+    assert found["chance"] == 0.6
 
 
 def test_evaluate_a_list_of_pairs(run, recognizer, people, tmp_path):
@@ -127,6 +157,7 @@ def test_evaluate_a_list_of_pairs(run, recognizer, people, tmp_path):
     arguments = ["evaluate", recognizer, tmp_path, "--pairs", pairs]
     shown = run("faces", *arguments).stdout
     assert "| verification, ten folds | 100.00 ± 0.00 % |" in shown
+    assert "| verification, one answer for all pairs | 50.00% |" in shown
     found = json.loads(run("faces", *arguments, "--json").stdout)
     assert len(found["similarities"]) == 4
     assert found["accuracy"]["mean"] == 1.0

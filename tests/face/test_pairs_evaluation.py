@@ -51,6 +51,7 @@ def test_similarities_and_folds(listed):
         assert value == pytest.approx(float(rows[0] @ rows[1]), abs=1e-6)
     assert found.accuracy.mean == 1.0
     assert len(found.accuracy.accuracies) == 2
+    assert found.chance == 0.5
     assert found.equal_error_rate == 0.0
     assert found.without_face == {}
 

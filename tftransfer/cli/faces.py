@@ -167,7 +167,11 @@ def calibrate(
     recognizer: Store,
     people: People,
     far: Annotated[
-        float, typer.Option(help="Share of strangers that may be taken for somebody.")
+        float,
+        typer.Option(
+            help="Share of pairs of different people that may pass as one. Of "
+            "strangers more are named, the more people are enrolled: 1-(1-FAR)^people."
+        ),
     ] = 0.001,
     json_output: options.Json = False,
 ) -> None:
@@ -180,7 +184,7 @@ def calibrate(
     face = opened(recognizer, read_only=False)
     found = face.calibrate(people, far=far)
     face.save_settings()
-    answer_calibration(found, json_output)
+    answer_calibration(found, face.gallery, json_output)
 
 
 def evaluate(

@@ -122,12 +122,21 @@ def answer_verification(found, as_json: bool) -> None:
     )
 
 
-def answer_calibration(found, as_json: bool) -> None:
-    """Print a threshold and how well its rate is known."""
+def answer_calibration(found, gallery, as_json: bool) -> None:
+    """Print a threshold, how well its rate is known, and what it is for strangers."""
+    counts = [len(gallery)] if len(gallery) else [10, 100, 1000]
+    named = {people: found.strangers_named(people) for people in counts}
     if as_json:
-        answer_json(found.to_json() | {"threshold": found.threshold})
-    else:
-        answer(str(found.at))
+        facts = {"threshold": found.threshold, "strangers_named": named}
+        answer_json(found.to_json() | facts)
+        return
+    answer(str(found.at))
+    more = " or more" if gallery.num_embeddings > len(gallery) else ""
+    for people, (share, low, high) in named.items():
+        answer(
+            f"Among {people} enrolled about {share:.2%}{more} of strangers are named "
+            f"({low:.2%} to {high:.2%} at the ends of that interval)."
+        )
 
 
 def answer_evaluation(found, as_json: bool) -> None:
@@ -165,6 +174,7 @@ def _of_pairs(found) -> list[list[str]]:
     rows = [["measure", "value"]]
     if found.accuracy is not None:
         rows.append(["verification, ten folds", str(found.accuracy)])
+        rows.append(["verification, one answer for all pairs", f"{found.chance:.2%}"])
     rows.append(["equal error rate", f"{found.equal_error_rate:.2%}"])
     for far, rate in found.tar_at_far.items():
         rows.append([f"true accepts at {far:g} false accepts", f"{rate:.2%}"])

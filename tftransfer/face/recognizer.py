@@ -2,19 +2,16 @@
 
 import dataclasses
 import os
-import pathlib
 from collections.abc import Iterable
 from collections.abc import Iterator
 
 import numpy as np
 
-from tftransfer.data.listing import other_files
-from tftransfer.face.gallery.checks import checked_name
-from tftransfer.face.gallery.errors import DamagedGallery
 from tftransfer.face.gallery.gallery import Gallery
 from tftransfer.face.people import embeddings_of_people
 from tftransfer.face.people import people_of
 from tftransfer.face.people import pictures_of
+from tftransfer.face.people import unread_of
 from tftransfer.face.photographs import as_photograph
 from tftransfer.face.photographs import check_several
 from tftransfer.face.reading import Seen
@@ -142,21 +139,19 @@ class FaceRecognizer(InFolder):
 
         Yields:
             An `Enrolment` per person, as they are done; one with `added` 0 where no
-            picture shows a face, or the folder's name is none that a gallery keeps.
-            Files of kinds that are not read, such as .heic, are among the refused.
+            picture shows a face. Files of kinds that are not read, such as .heic, are
+            among the refused.
 
         Raises:
             ValueError: When there is no sub-folder.
         """
+        others = unread_of(folder)
         for name, pictures in people_of(folder).items():
-            others = other_files(pathlib.Path(folder) / name)
-            unread = tuple((path, "not a kind that is read") for path in others)
+            unread = tuple((path, "not a kind that is read") for path in others[name])
             try:
-                done = self.enroll(checked_name(name), pictures)
+                done = self.enroll(name, pictures)
                 yield dataclasses.replace(done, refused=done.refused + unread)
-            except DamagedGallery:
-                raise
-            except ValueError as error:  # no face, or no name that can be kept
+            except NoFaceError as error:
                 yield Enrolment(name, 0, ((name, str(error)), *unread))
 
     def forget(self, name: str) -> None:

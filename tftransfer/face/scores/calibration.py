@@ -34,6 +34,22 @@ class FaceCalibration:
         """
         return self.certainty.probability(similarities)
 
+    def strangers_named(self, enrolled: int) -> tuple[float, float, float]:
+        """Return the share of strangers that identification is expected to name.
+
+        A stranger is compared with everybody who is enrolled, and each comparison may
+        go wrong: 1 - (1 - FAR)^n for n = `enrolled`, as if the comparisons were
+        independent. More are named where people have several pictures each.
+
+        Args:
+            enrolled: Number of people in the gallery.
+
+        Returns:
+            The share at the FAR measured, and at both ends of its interval.
+        """
+        low, high = self.at.far_interval
+        return tuple(1 - (1 - far) ** enrolled for far in (self.at.far, low, high))
+
     def to_json(self) -> dict:
         """Return plain values, for `from_json`."""
         return {

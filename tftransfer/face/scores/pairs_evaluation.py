@@ -9,6 +9,7 @@ from tftransfer.face.scores.lfw_pairs import LFWPairs
 from tftransfer.face.scores.verification import equal_error_rate
 from tftransfer.face.scores.verification import tar_at_far
 from tftransfer.face.scores.verification_folds import FoldAccuracy
+from tftransfer.face.scores.verification_folds import chance_accuracy
 from tftransfer.face.scores.verification_folds import ten_fold_accuracy
 
 _NO_FACE = -1.0  # decided as two people
@@ -22,6 +23,7 @@ class PairsEvaluation:
         similarities: float32 (pairs,), cosines; -1 where a picture shows no face.
         accuracy: By the list's folds, each with the threshold of the others; None for
             the lists of View 1, which have one fold.
+        chance: Accuracy of one answer for all pairs; 0.5 in LFW's lists.
         equal_error_rate: In [0, 1].
         tar_at_far: {false-accept rate: true-accept rate}.
         without_face: {path: reason} of pictures without one: none of their pairs was
@@ -30,6 +32,7 @@ class PairsEvaluation:
 
     similarities: np.ndarray
     accuracy: FoldAccuracy | None
+    chance: float
     equal_error_rate: float
     tar_at_far: dict[float, float]
     without_face: dict[str, str]
@@ -71,6 +74,7 @@ def evaluate_pairs(recognizer, pairs: LFWPairs) -> PairsEvaluation:
     return PairsEvaluation(
         similarities=similarities,
         accuracy=_by_fold(similarities, pairs) if folds > 1 else None,
+        chance=chance_accuracy(pairs.same),
         equal_error_rate=equal_error_rate(similarities, pairs.same).rate,
         tar_at_far={far: tar_at_far(similarities, pairs.same, far) for far in rates},
         without_face=without,

@@ -40,7 +40,9 @@ def ten_fold_accuracy(similarities, same, folds=10) -> FoldAccuracy:
 
     Returns:
         Mean, standard error, and both numbers of each fold. Of equally good thresholds
-        the middle one is taken.
+        the middle one is taken. Read the mean beside `chance_accuracy(same)`. The
+        standard error takes folds for independent; where they share people, as in
+        folds of all pairs of a few, it is too small.
 
     Raises:
         ValueError: When the pairs cannot be cut in `folds`, or other folds than one
@@ -71,6 +73,23 @@ def ten_fold_accuracy(similarities, same, folds=10) -> FoldAccuracy:
         np.array(accuracies),
         np.array(thresholds),
     )
+
+
+def chance_accuracy(same) -> float:
+    """Return the accuracy of one answer for all pairs, the more frequent one.
+
+    0.5 for LFW's lists. Of all pairs of some people nearly all are of two: there a
+    recognizer that knows nobody has 90 % and more.
+
+    Args:
+        same: Whether each pair shows one person, (n,).
+
+    Example:
+        >>> chance_accuracy([True] + 9 * [False])
+        0.9
+    """
+    share = float(np.mean(np.asarray(same, bool)))
+    return max(share, 1 - share)
 
 
 def best_threshold(similarities, same) -> float:
