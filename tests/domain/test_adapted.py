@@ -137,6 +137,48 @@ def test_a_pipeline_of_scikit_learn_takes_adapters_through_metadata():
     np.testing.assert_array_equal(received, expected)
 
 
+class _Table(np.ndarray):
+    """Rows with names of columns: a data frame, which no test here depends on."""
+
+    @classmethod
+    def of(cls, rows, names):
+        table = np.asarray(rows).view(cls)
+        table.names = np.asarray(names, object)
+        return table
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        CORAL(),
+        AdapterPipeline([("scale", DomainScaler()), ("gfk", GFK(2))]),
+        AdaptedClassifier(CORAL()),
+    ],
+    ids=["adapter", "pipeline", "classifier"],
+)
+def test_columns_of_the_target_have_the_names_and_order_of_the_source(
+    model, monkeypatch
+):
+    monkeypatch.setattr(
+        sklearn.utils.validation,
+        "_get_feature_names",
+        lambda rows: getattr(rows, "names", None),
+    )
+    X, y, X_target, _ = two_domains()
+    X = _Table.of(X, [*"abcdef"])
+    fits = _Table.of(X_target, [*"abcdef"])
+    turned = _Table.of(X_target[:, ::-1], [*"fedcba"])
+    with pytest.raises(ValueError, match="in the same order"):
+        model.fit(X, y, X_target=turned)
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- z"):
+        model.fit(X, y, X_target=_Table.of(X_target, [*"abcdez"]))
+    model.fit(X, y, X_target=fits)
+    mapped = model.embed if isinstance(model, AdaptedClassifier) else model.transform
+    assert len(mapped(fits)) == len(X_target)
+    with pytest.raises(ValueError, match="in the same order"):
+        mapped(turned)
+
+
 @pytest.mark.parametrize(
     "validator", ["entropy", "snd", "iwv", pytest.param("dev", marks=pytest.mark.slow)]
 )

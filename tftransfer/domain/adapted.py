@@ -15,7 +15,7 @@ from tftransfer.domain.chaining import fit_step
 from tftransfer.domain.inputs import DOMAINS
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_choice
-from tftransfer.domain.inputs import check_two_domains
+from tftransfer.domain.inputs import check_like_source
 
 
 def _classifier_has(name: str):
@@ -70,12 +70,12 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             ValueError: When `X_target` is absent though there is an adapter, or has
-                other features than `X`.
+                other features than `X`, or the same ones in another order.
         """
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         if X_target is not None:
-            X, X_target = check_two_domains(X, X_target, ("X", "X_target"))
+            X, X_target = check_like_source(self, X, X_target)
         elif self.adapter is not None:
             raise ValueError(
                 "Expected `X_target`, unlabelled rows of the target, shape (m, d). "
