@@ -212,6 +212,13 @@ def test_oracle_stands_beside_a_label_free_choice():
     assert repr(LabelFreeScorer("dev", X_target)) == "LabelFreeScorer('dev')"
 
 
+def test_scores_of_labels_in_a_column_are_the_same():
+    X, y, X_target, _ = two_domains()
+    model = AdaptedClassifier(GFK(1)).fit(X, y, X_target)
+    score = LabelFreeScorer("iwv", X_target)
+    assert score(model, X[:20], y[1:21, None]) == score(model, X[:20], y[1:21])
+
+
 def test_scorers_say_what_they_need():
     X, y, X_target, _ = two_domains()
     model = AdaptedClassifier(GFK(), LinearSVC()).fit(X, y, X_target)

@@ -1,6 +1,6 @@
 """Scorers for scikit-learn's searches that see no target label; the oracle apart."""
 
-import numpy as np
+from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import check_choice
 from tftransfer.domain.validators import dev_risk
@@ -29,6 +29,7 @@ class LabelFreeScorer:
         C: Of the domain classifier behind the weights, as in `importance_weights`.
 
     Example:
+        >>> import numpy as np
         >>> from sklearn.linear_model import LogisticRegression
         >>> from sklearn.model_selection import GridSearchCV
         >>> from tftransfer.domain.adapted import AdaptedClassifier
@@ -56,7 +57,9 @@ class LabelFreeScorer:
         """Score a fitted model; `X` and `y` are held-out source rows and labels."""
         if self.validator in ("entropy", "snd"):
             return self._from_predictions(estimator)
-        mistakes = np.asarray(estimator.predict(X, domain="source") != np.asarray(y))
+        mistakes = column_or_1d(estimator.predict(X, domain="source")) != column_or_1d(
+            y
+        )
         source = estimator.embed(X, domain="source")
         target = estimator.embed(self.X_target, domain="target")
         folds = min(5, len(source), len(target))

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_array
 from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_count
@@ -220,11 +221,16 @@ def dev_risk(losses, weights) -> float:
 def oracle_accuracy(y_target, predicted) -> float:
     """Return the share of right target labels in [0, 1]: to report, never to choose.
 
+    Args:
+        y_target: Labels, `(m,)` or `(m, 1)`.
+        predicted: Answers, `(m,)` or `(m, 1)`.
+
     Example:
         >>> oracle_accuracy(["a", "b"], ["a", "a"])
         0.5
     """
-    y_target, predicted = np.asarray(y_target), np.asarray(predicted)
+    # A column beside a row would be compared as (m, m).
+    y_target, predicted = column_or_1d(y_target), column_or_1d(predicted)
     check_consistent_length(y_target, predicted)
     return float(np.mean(y_target == predicted))
 
