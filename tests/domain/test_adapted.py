@@ -147,6 +147,7 @@ class _Table(np.ndarray):
         return table
 
 
+@pytest.mark.filterwarnings("error:X does not have valid feature names")
 @pytest.mark.parametrize(
     "model",
     [

@@ -87,7 +87,7 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
             self.adapter_ = fit_step(self.adapter, X, y, X_target)
         base = self.classifier
         base = KNeighborsClassifier(n_neighbors=1) if base is None else base
-        self.classifier_ = clone(base).fit(self.embed(X, domain="source"), y)
+        self.classifier_ = clone(base).fit(self._mapped(X, "source"), y)
         self.classes_ = self.classifier_.classes_
         return self
 
@@ -95,7 +95,9 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
         """Return rows of `domain` as the classifier sees them, `(n, features)`."""
         check_is_fitted(self, "adapter_")
         check_choice("domain", domain, DOMAINS)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        return self._mapped(validate_data(self, X, reset=False, dtype=FLOATS), domain)
+
+    def _mapped(self, X: np.ndarray, domain: str) -> np.ndarray:
         return X if self.adapter_ is None else apply_step(self.adapter_, X, domain)
 
     def predict(self, X, domain="target") -> np.ndarray:
