@@ -16,7 +16,10 @@ SHORT = [*TINY, "--source-epochs", 0, "--head-epochs", 4, "--epochs", 2]
 
 @pytest.fixture(scope="module")
 def paler(pictures, tmp_path_factory):
-    """The same pictures, paler, with classes; one of them is corrupt."""
+    """The same pictures, paler, with classes; one is corrupt, and two in no class.
+
+    There is a folder without pictures, too.
+    """
     folder = tmp_path_factory.mktemp("target") / "paler"
     for path in pictures.rglob("*.png"):
         place = folder / path.parent.name / path.name
@@ -24,6 +27,9 @@ def paler(pictures, tmp_path_factory):
         pale = 100 + 0.4 * np.asarray(Image.open(path))
         Image.fromarray(pale.astype("uint8")).save(place)
     place.write_bytes(place.read_bytes()[:60])
+    for number in range(2):
+        Image.fromarray(pale.astype("uint8")).save(folder / f"loose{number}.png")
+    (folder / "circle").mkdir()
     return folder
 
 
@@ -50,11 +56,13 @@ def test_adapts_and_says_what_that_gave_with_and_without_labels(
     numbers = document["classifiers"]["adapted"]
     assert {"information", "snd", "iwv", "dev", "a_distance"} <= set(numbers)
     assert 0 <= numbers["oracle_accuracy"] <= 1
-    assert document["target_pictures"] == 35
+    assert document["target_pictures"] == 37
+    assert numbers["oracle_pictures"] == 35
     assert document["target_labelled"] is True
     assert "val_oracle" not in document["history"]["adapted"]
     assert document["best_epoch"]["epoch"] in (0, 1, 2)
     assert "By the oracle" in document["verdict"]["text"]
+    assert "the 35 pictures with a label, of 37," in document["verdict"]["text"]
     assert not list(out.glob(".part*"))
     names = ["across", "block", "upright"]
     assert list(tft.load_model(out / "model.keras").class_names) == names

@@ -15,7 +15,10 @@ from tftransfer.report.domains import DomainFacts
 
 
 def facts(right=60, information=1.0, dev=0.3, labelled=True):
-    """Of a classifier that has the first `right` of 100 target pictures right."""
+    """Of a classifier that has the first `right` of 100 target pictures right.
+
+    `labelled`: whether these have labels, or which of them.
+    """
     target_right = np.arange(100) < right
     features = np.random.default_rng(right).normal(size=(30, 4))
     scores = {"information": information, "snd": 2.0, "entropy": 0.5}
@@ -25,7 +28,7 @@ def facts(right=60, information=1.0, dev=0.3, labelled=True):
         a_distance=1.5,
         predictions=np.where(target_right, 0, 1),
         confidence=np.full(100, 0.8),
-        target_right=target_right if labelled else None,
+        target_right=target_right[labelled].ravel() if np.any(labelled) else None,
         source_features=features,
         target_features=features + 1,
     )
@@ -82,6 +85,15 @@ def test_the_verdict_without_an_oracle_and_where_nothing_was_kept():
     assert "did not help" in verdict.text
     assert "snd epoch 2" in verdict.text
     assert "the same weights" in verdict.text
+
+
+def test_an_oracle_of_some_pictures_says_of_how_many():
+    some = np.arange(100) < 80
+    pair = facts(labelled=some), facts(70, 2.0, labelled=some)
+    verdict = judge_adaptation(*pair, history())
+    assert "75.0% of the 80 pictures with a label, of 100, right" in verdict.text
+    assert verdict.oracle_gain == pytest.approx(10 / 80)
+    assert pair[1].numbers()["oracle_pictures"] == 80
 
 
 def test_other_validators_choose_among_the_epochs_that_may_be_chosen():

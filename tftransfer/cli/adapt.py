@@ -28,8 +28,8 @@ def adapt(
         pathlib.Path,
         typer.Argument(
             metavar="TARGET_DIR",
-            help="Pictures of the target, in any sub-folders. Where these are the "
-            "source's classes, their labels are used for the oracle alone.",
+            help="Pictures of the target, in any sub-folders; all of them train. "
+            "Folders named as classes of the source are labels for the oracle alone.",
             show_default=False,
         ),
     ],

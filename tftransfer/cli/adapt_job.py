@@ -9,15 +9,14 @@ import pathlib
 import keras
 
 from tftransfer.cli import options
+from tftransfer.cli.adapt_target import UNKNOWN
+from tftransfer.cli.adapt_target import read_target
 from tftransfer.cli.console import say
 from tftransfer.cli.progress import training_bar
 from tftransfer.cli.run_folder import claim
 from tftransfer.cli.run_folder import has_epochs
 from tftransfer.cli.run_folder import pictures_digest
-from tftransfer.data import as_dataset
-from tftransfer.data.listing import class_folders
 from tftransfer.domain import adapt
-from tftransfer.domain.adapt_data import unlabelled
 from tftransfer.domain.paired_epochs import hold_out
 from tftransfer.finetune import Classifier
 from tftransfer.finetune import fine_tune
@@ -58,7 +57,12 @@ class AdaptJob:
             source, **net, **reading
         )
         self._side = backbone.image_size
-        self.target = self._read_target(list(self.train.class_names))
+        self.target = read_target(
+            target,
+            list(self.train.class_names),
+            image_size=self._side,
+            batch_size=reading["batch_size"],
+        )
         _, held = hold_out(self.target.source, reading["seed"])
         self.held_out = held.dataset()
 
@@ -73,16 +77,19 @@ class AdaptJob:
         }
         for name in FILES:
             claim(self._checkpoint(name), settings)
-        oracle = "for the oracle alone" if self.labelled else "of which there are none"
+        oracle = "none of them with a label"
+        if self.labelled:
+            known = int((self.target.labels != UNKNOWN).sum())
+            oracle = f"{known} of them with labels, which are for the oracle alone"
         say(
             f"{len(self.train.paths)} training and {len(self.validation.paths)} "
             f"validation pictures of {len(self.train.class_names)} classes; "
-            f"{len(self.target.paths)} pictures of the target, their labels {oracle}."
+            f"{len(self.target.paths)} pictures of the target, {oracle}."
         )
 
     @property
     def labelled(self) -> bool:
-        """Whether the target has labels, for the oracle."""
+        """Whether the target has labels, for the oracle, if not of all pictures."""
         return self.target.labels is not None
 
     def train_source(self, **schedule) -> None:
@@ -141,20 +148,6 @@ class AdaptJob:
         return Classifier(
             backbone, len(names), class_names=names, name=name.replace("-", "_")
         )
-
-    def _read_target(self, names: list[str]):
-        folder, reading = self.target_folder, {"image_size": self._side}
-        reading["batch_size"] = self.reading["batch_size"]
-        found = class_folders(folder)
-        if found and set(found) <= set(names):
-            return as_dataset(folder, class_names=names, **reading)
-        if found:
-            others = sorted(set(found) - set(names))[:5]
-            say(
-                f"'{folder}' has sub-folders that are no classes of the source, "
-                f"{others}: its pictures count as without labels."
-            )
-        return as_dataset(unlabelled(folder), **reading)
 
     def _checkpoint(self, name: str) -> pathlib.Path:
         return self.out / "checkpoint" / _FOLDERS[name]

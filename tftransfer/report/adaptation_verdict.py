@@ -121,9 +121,13 @@ def _helped(before, after, chosen, best, better, worse) -> str:
 
 
 def _oracle(before, after, mine: int, its: int, chance: float, best: int) -> str:
+    known, total = len(after.target_right), len(after.predictions)
+    pictures = f"{known} pictures"
+    if known < total:
+        pictures = f"the {known} pictures with a label, of {total},"
     text = (
         "By the oracle, the target's labels, which chose nothing: source-only "
-        f"{percent(before.oracle)} of {len(after.target_right)} pictures right, "
+        f"{percent(before.oracle)} of {pictures} right, "
         f"adapted {percent(after.oracle)}"
     )
     if not best:

@@ -30,9 +30,10 @@ class DomainFacts:
             source's validation, in [0, 2].
         predictions: (m,) its answers for all pictures of the target.
         confidence: (m,) their probabilities.
-        target_right: (m,) bool by the target's labels, or None where it has none.
+        target_right: (k,) bool by the target's labels, of the pictures that have one;
+            None where none has.
         source_features: (n, d) of the validation pictures.
-        target_features: (k, d) of the target pictures held out.
+        target_features: (h, d) of the target pictures held out.
     """
 
     source_right: np.ndarray
@@ -51,7 +52,7 @@ class DomainFacts:
 
     @property
     def oracle(self) -> float | None:
-        """Share of the target that is right by its labels; None without labels."""
+        """Share of `target_right`; None without labels."""
         return None if self.target_right is None else float(self.target_right.mean())
 
     def numbers(self) -> dict:
@@ -65,6 +66,7 @@ class DomainFacts:
         if self.target_right is not None:
             found["oracle_accuracy"] = self.oracle
             found["oracle_interval"] = _interval(self.target_right)
+            found["oracle_pictures"] = len(self.target_right)
         return found
 
 
@@ -82,7 +84,8 @@ def measure_adaptation(
         models: {name: `Classifier`}.
         validation: Labelled pictures of the source that were not trained on.
         held_out: Pictures of the target that were not trained on; labels are not read.
-        target: All pictures of the target; with labels the oracle is measured.
+        target: All pictures of the target; with labels the oracle is measured, on those
+            of 0 or more: below 0 they are unknown.
         source_encoders: {name: backbone} of the source's features where it is not that
             of the classifier, as after ADDA.
 
@@ -120,10 +123,15 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
         a_distance=proxy_a_distance(source_features, features, folds=folds),
         predictions=predictions,
         confidence=whole.max(axis=1),
-        target_right=None if true is None else predictions == true,
+        target_right=_right(predictions, true),
         source_features=source_features,
         target_features=features,
     )
+
+
+def _right(predictions: np.ndarray, labels) -> np.ndarray | None:
+    known = np.flatnonzero(labels >= 0) if labels is not None else []
+    return predictions[known] == labels[known] if len(known) else None
 
 
 def _reader(backbone, head):
