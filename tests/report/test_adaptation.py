@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tftransfer.report.adaptation import comparison_rows
+from tftransfer.report.adaptation_noise import ScoredRows
 from tftransfer.report.adaptation_verdict import judge_adaptation
 from tftransfer.report.adaptation_verdict import other_choices
 from tftransfer.report.domain_drawing import draw_choice
@@ -14,10 +15,11 @@ from tftransfer.report.domain_drawing import draw_domains
 from tftransfer.report.domains import DomainFacts
 
 
-def facts(right=60, information=1.0, dev=0.3, labelled=True):
+def facts(right=60, information=1.0, dev=0.3, labelled=True, rows=None):
     """Of a classifier that has the first `right` of 100 target pictures right.
 
-    `labelled`: whether these have labels, or which of them.
+    `labelled`: whether these have labels, or which of them. The rows are the same for
+    all, so that scores without labels are without noise.
     """
     target_right = np.arange(100) < right
     features = np.random.default_rng(right).normal(size=(30, 4))
@@ -31,6 +33,7 @@ def facts(right=60, information=1.0, dev=0.3, labelled=True):
         target_right=target_right[labelled].ravel() if np.any(labelled) else None,
         source_features=features,
         target_features=features + 1,
+        rows=rows or ScoredRows(np.eye(2)[[0, 1] * 15], np.zeros(20), np.ones(20)),
     )
 
 
@@ -55,7 +58,6 @@ def history(best=2, **changed):
     [
         (90, False, "Adaptation helped, and chance does not explain it"),
         (62, False, "It helped, but equally good"),
-        (60, False, "made no difference"),
         (30, True, "Adaptation hurt"),
     ],
 )
@@ -71,6 +73,38 @@ def test_the_verdict_with_an_oracle(right, warning, words):
     assert "Against it: dev" in verdict.text
     assert verdict.oracle_gain == pytest.approx((right - 60) / 100)
     assert verdict.agreement == pytest.approx(1 - abs(right - 60) / 100)
+
+
+def test_equal_answers_are_no_difference():
+    verdict = judge_adaptation(facts(), facts(60, information=2.0), history())
+    assert verdict.adapted
+    assert verdict.no_difference
+    assert verdict.warning
+    assert "all 100 pictures of the target the same answer" in verdict.text
+    assert "adaptation helped" not in verdict.text
+    assert "0 before alone. It made no difference." in verdict.text
+
+
+@pytest.mark.parametrize(
+    ("information", "why"), [(1.0 + 2e-12, "below 0.00069, 0.1%"), (1.01, "noise")]
+)
+@pytest.mark.parametrize(("right", "warning"), [(62, True), (90, False)])
+def test_a_gain_that_noise_explains_is_none(information, why, right, warning):
+    """Of thirty answers half became surer and half less sure, or none moved."""
+    sure, surer = np.array([[[0.9, 0.1], [0.1, 0.9]], [[0.95, 0.05], [0.05, 0.95]]])
+    less = np.array([[0.8, 0.2], [0.2, 0.8]])
+    moved = [*np.tile(surer, (8, 1)), *np.tile(less, (7, 1))]
+    answers = np.array(moved) if why == "noise" else np.tile(sure, (15, 1))
+    none = np.zeros(20), np.ones(20)
+    before = facts(rows=ScoredRows(np.tile(sure, (15, 1)), *none))
+    rows = ScoredRows(answers, *none)
+    verdict = judge_adaptation(before, facts(right, information, rows=rows), history())
+    assert verdict.no_difference
+    assert "adaptation made no difference by 'information'" in verdict.text
+    assert why in verdict.text
+    assert verdict.warning is warning
+    low, high = verdict.gain_interval
+    assert (low < 0 < high) if why == "noise" else low == high
 
 
 def test_the_verdict_without_an_oracle_and_where_nothing_was_kept():

@@ -16,6 +16,7 @@ from tftransfer.domain import proxy_a_distance
 from tftransfer.domain import reweighted_risk
 from tftransfer.domain import soft_neighbourhood_density
 from tftransfer.domain import target_entropy
+from tftransfer.report.adaptation_noise import ScoredRows
 from tftransfer.report.metrics import wilson_interval
 
 
@@ -34,6 +35,7 @@ class DomainFacts:
             None where none has.
         source_features: (n, d) of the validation pictures.
         target_features: (h, d) of the target pictures held out.
+        rows: What the scores are means of.
     """
 
     source_right: np.ndarray
@@ -44,6 +46,7 @@ class DomainFacts:
     target_right: np.ndarray | None
     source_features: np.ndarray
     target_features: np.ndarray
+    rows: ScoredRows
 
     @property
     def source_accuracy(self) -> float:
@@ -126,6 +129,7 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
         target_right=_right(predictions, true),
         source_features=source_features,
         target_features=features,
+        rows=ScoredRows(held, mistakes, weights),
     )
 
 
