@@ -22,6 +22,9 @@ from tftransfer.domain import DomainScaler
 from tftransfer.domain import LabelFreeScorer
 from tftransfer.domain import OracleScorer
 from tftransfer.domain import SubspaceAlignment
+from tftransfer.domain import answer_information
+from tftransfer.domain import soft_neighbourhood_density
+from tftransfer.domain import target_entropy
 
 
 def test_it_is_the_classifier_on_mapped_rows():
@@ -181,7 +184,14 @@ def test_columns_of_the_target_have_the_names_and_order_of_the_source(
 
 
 @pytest.mark.parametrize(
-    "validator", ["entropy", "snd", "iwv", pytest.param("dev", marks=pytest.mark.slow)]
+    "validator",
+    [
+        "information",
+        "entropy",
+        "snd",
+        "iwv",
+        pytest.param("dev", marks=pytest.mark.slow),
+    ],
 )
 def test_search_without_target_labels(validator):
     X, y, X_target, _ = two_domains(90, 60)
@@ -218,6 +228,18 @@ def test_scores_of_labels_in_a_column_are_the_same():
     model = AdaptedClassifier(GFK(1)).fit(X, y, X_target)
     score = LabelFreeScorer("iwv", X_target)
     assert score(model, X[:20], y[1:21, None]) == score(model, X[:20], y[1:21])
+
+
+def test_scores_of_answers_are_higher_where_better():
+    X, y, X_target, _ = two_domains()
+    model = AdaptedClassifier(GFK(), LogisticRegression()).fit(X, y, X_target)
+    answers = model.predict_proba(X_target)
+    for name, expected in (
+        ("information", answer_information(answers)),
+        ("snd", soft_neighbourhood_density(answers)),
+        ("entropy", -target_entropy(answers)),
+    ):
+        assert LabelFreeScorer(name, X_target)(model, X, y) == expected
 
 
 def test_scorers_say_what_they_need():
