@@ -56,6 +56,8 @@ def test_adapts_and_says_what_that_gave_with_and_without_labels(
     numbers = document["classifiers"]["adapted"]
     assert {"information", "snd", "iwv", "dev", "a_distance"} <= set(numbers)
     assert 0 <= numbers["oracle_accuracy"] <= 1
+    assert numbers["name_that_dataset"]["pictures_per_domain"] == 6
+    assert "fewer than two classes" in numbers["oracle_cross_dataset_absent"]
     assert document["target_pictures"] == 37
     assert numbers["oracle_pictures"] == 35
     assert document["target_labelled"] is True
@@ -75,6 +77,8 @@ def test_adapts_and_says_what_that_gave_with_and_without_labels(
         "oracle accuracy on the target",
         "oracle: block",
         "A-distance",
+        "Name that dataset",
+        "Oracle: train on one domain",
     ):
         assert words in page
     assert "not of the target" in (out / "model_card.md").read_text()

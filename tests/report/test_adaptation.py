@@ -9,6 +9,7 @@ from tftransfer.report.adaptation import comparison_rows
 from tftransfer.report.adaptation_noise import ScoredRows
 from tftransfer.report.adaptation_verdict import judge_adaptation
 from tftransfer.report.adaptation_verdict import other_choices
+from tftransfer.report.domain_bias import measure_bias
 from tftransfer.report.domain_drawing import draw_choice
 from tftransfer.report.domain_drawing import draw_discriminator
 from tftransfer.report.domain_drawing import draw_domains
@@ -33,6 +34,9 @@ def facts(right=60, information=1.0, dev=0.3, labelled=True, rows=None):
         target_right=target_right[labelled].ravel() if np.any(labelled) else None,
         source_features=features,
         target_features=features + 1,
+        bias=measure_bias(
+            (features, np.arange(30) % 2), features + 1, (features + 1, None)
+        ),
         rows=rows or ScoredRows(np.eye(2)[[0, 1] * 15], np.zeros(20), np.ones(20)),
     )
 

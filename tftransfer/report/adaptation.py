@@ -13,6 +13,7 @@ from tftransfer.report import sections
 from tftransfer.report.adaptation_verdict import AdaptationVerdict
 from tftransfer.report.adaptation_verdict import other_choices
 from tftransfer.report.curves import panel_names
+from tftransfer.report.domain_bias_section import bias_section
 from tftransfer.report.domain_drawing import NAMES
 from tftransfer.report.domain_drawing import draw_choice
 from tftransfer.report.domain_drawing import draw_discriminator
@@ -181,6 +182,7 @@ def _domains(facts) -> str:
         "(PCA, of both domains together, anew for each classifier). Domains that lie "
         "apart here are apart; where they overlap, other axes may still tell them: the "
         f"A-distance looks at all.</p>{draw_domains(pairs)}"
+        f"{bias_section({name: found.bias for name, found in facts.items()})}"
     )
 
 

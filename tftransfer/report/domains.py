@@ -17,6 +17,8 @@ from tftransfer.domain import reweighted_risk
 from tftransfer.domain import soft_neighbourhood_density
 from tftransfer.domain import target_entropy
 from tftransfer.report.adaptation_noise import ScoredRows
+from tftransfer.report.domain_bias import DomainBias
+from tftransfer.report.domain_bias import measure_bias
 from tftransfer.report.metrics import wilson_interval
 
 
@@ -36,6 +38,7 @@ class DomainFacts:
         source_features: (n, d) of the validation pictures.
         target_features: (h, d) of the target pictures held out.
         rows: What the scores are means of.
+        bias: How well the features tell the domains, and what is lost between them.
     """
 
     source_right: np.ndarray
@@ -47,6 +50,7 @@ class DomainFacts:
     source_features: np.ndarray
     target_features: np.ndarray
     rows: ScoredRows
+    bias: DomainBias
 
     @property
     def source_accuracy(self) -> float:
@@ -65,6 +69,7 @@ class DomainFacts:
             "source_interval": _interval(self.source_right),
             **self.scores,
             "a_distance": self.a_distance,
+            **self.bias.numbers(),
         }
         if self.target_right is not None:
             found["oracle_accuracy"] = self.oracle
@@ -107,7 +112,7 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
     of_source = read if encoder is None else _reader(encoder, model.head)
     source_features, answers, labels = of_source(validation)
     features, held, _ = read(held_out)
-    _, whole, true = read(target)
+    all_features, whole, true = read(target)
     mistakes = (answers.argmax(axis=1) != labels).astype(float)
     folds = min(5, len(source_features), len(features))
     weights = importance_weights(source_features, features, folds=folds)
@@ -130,6 +135,7 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
         source_features=source_features,
         target_features=features,
         rows=ScoredRows(held, mistakes, weights),
+        bias=measure_bias((source_features, labels), features, (all_features, true)),
     )
 
 
