@@ -62,6 +62,20 @@ def test_without_a_class_folder_there_are_no_labels(tmp_path):
     assert next(iter(target)).shape == (2, 16, 16, 3)
 
 
+def test_pictures_that_train_with_labels_are_in_no_score(tmp_path, capsys):
+    few = _picture(tmp_path / "few/block/0.png")
+    other = _picture(tmp_path / "few/block/1.png")
+    (tmp_path / "all/block").mkdir(parents=True)
+    (tmp_path / "all/block/linked.png").symlink_to(few)
+    kept = _picture(tmp_path / "all/upright/0.png")
+    paths = [str(few), str(other)]
+    target = read_target(tmp_path / "all", NAMES, paths, **READING)
+    assert target.paths == (str(kept),)
+    assert "1 of 2 pictures of" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="beside those of `--labelled-target`"):
+        read_target(tmp_path / "few", NAMES, paths, **READING)
+
+
 def test_labels_decide_nothing_of_what_trains(tmp_path):
     """The same files read with folders that are classes, and with others."""
     for number in range(12):

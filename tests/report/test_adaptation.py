@@ -41,7 +41,7 @@ def facts(right=60, information=1.0, dev=0.3, labelled=True, rows=None):
     )
 
 
-def history(best=2, **changed):
+def history(best=2, few=0, **changed):
     start = {"val_information": 1.0, "val_snd": 2.0, "val_accuracy": 0.9}
     logged = {
         "val_information": [0.5, 2.0, 3.0],
@@ -53,7 +53,7 @@ def history(best=2, **changed):
         start=start,
         history=logged | changed,
         best={"epoch": best},
-        plan=types.SimpleNamespace(validator="information"),
+        plan=types.SimpleNamespace(validator="information", labelled_target=few),
     )
 
 
@@ -77,6 +77,14 @@ def test_the_verdict_with_an_oracle(right, warning, words):
     assert "Against it: dev" in verdict.text
     assert verdict.oracle_gain == pytest.approx((right - 60) / 100)
     assert verdict.agreement == pytest.approx(1 - abs(right - 60) / 100)
+
+
+def test_labels_that_the_adapted_one_had_are_told():
+    pair = facts(labelled=False), facts(70, 2.0, labelled=False)
+    told = "learned from 3 labelled pictures of the target, too"
+    assert told in judge_adaptation(*pair, history(few=3)).text
+    assert "learned" not in judge_adaptation(*pair, history()).text
+    assert "learned" not in judge_adaptation(*pair, history(0, few=3)).text
 
 
 def test_equal_answers_are_no_difference():

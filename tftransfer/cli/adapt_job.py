@@ -16,6 +16,7 @@ from tftransfer.cli.progress import training_bar
 from tftransfer.cli.run_folder import claim
 from tftransfer.cli.run_folder import has_epochs
 from tftransfer.cli.run_folder import pictures_digest
+from tftransfer.data import as_dataset
 from tftransfer.domain import adapt
 from tftransfer.domain.paired_epochs import hold_out
 from tftransfer.finetune import Classifier
@@ -34,6 +35,7 @@ class AdaptJob:
         source: Folder of the source's pictures, one sub-folder per class.
         target: Folder of the target's.
         out: Folder of the run.
+        labelled_target: Folder of few pictures of the target with labels, or None.
         net: "backbone", "alpha", "weights" and "image_size".
         reading: "batch_size", "validation_split" and "seed".
         augment: Preset of both trainings.
@@ -45,24 +47,29 @@ class AdaptJob:
         target: pathlib.Path,
         out: pathlib.Path,
         *,
+        labelled_target: pathlib.Path | None = None,
         net: dict,
         reading: dict,
         augment: str,
     ):
         self.source, self.out, self.augment = source, out, augment
         self.net, self.reading = net, reading
-        self.target_folder = target
+        self.target_folder, self.labelled_folder = target, labelled_target
         self.models, self.histories = {}, {}
         backbone, self.train, self.validation = options.net_and_folder(
             source, **net, **reading
         )
         self._side = backbone.image_size
-        self.target = read_target(
-            target,
-            list(self.train.class_names),
-            image_size=self._side,
-            batch_size=reading["batch_size"],
-        )
+        names = list(self.train.class_names)
+        shared = {"image_size": self._side, "batch_size": reading["batch_size"]}
+        self.labelled_target = None
+        if labelled_target is not None:
+            self.labelled_target = as_dataset(
+                labelled_target, class_names=names, **shared
+            )
+        few = self.labelled_target
+        without = () if few is None else few.paths
+        self.target = read_target(target, names, without, **shared)
         _, held = hold_out(self.target.source, reading["seed"])
         self.held_out = held.dataset()
 
@@ -74,7 +81,12 @@ class AdaptJob:
                 self.source, self.train, self.validation
             ),
             "digest of the target": pictures_digest(self.target_folder, self.target),
+            "digest of the labelled target": None,
         }
+        few = self.labelled_target
+        if few is not None:
+            digest = pictures_digest(self.labelled_folder, few)
+            settings["digest of the labelled target"] = digest
         for name in FILES:
             claim(self._checkpoint(name), settings)
         oracle = "none of them with a label"
@@ -104,6 +116,7 @@ class AdaptJob:
         self.models[ADAPTED] = model
         data = self.train, self.target, self.validation
         chosen["seed"] = self.reading["seed"]
+        chosen["labelled_target"] = self.labelled_target
         self._fit(ADAPTED, adapt, model, *data, chosen)
 
     def keep(self) -> str:
@@ -124,6 +137,8 @@ class AdaptJob:
         """Return the settings that report and card state."""
         plan = dataclasses.asdict(self.histories[ADAPTED].plan)
         folders = {"source": str(self.source), "target": str(self.target_folder)}
+        if self.labelled_folder is not None:
+            folders["labelled_target_folder"] = str(self.labelled_folder)
         stated = {**folders, **self._settings(), **plan}
         return {name: value for name, value in stated.items() if value is not None}
 

@@ -69,6 +69,7 @@ def judge_adaptation(
         text = _changed(before, after, chosen, best, agreement, gains)
     else:
         text = _kept(before, chosen, history)
+    text += _taught(history) * bool(best)
     gain = chance = None
     if after.target_right is not None:
         gain = after.oracle - before.oracle
@@ -162,6 +163,15 @@ def _changed(before, after, chosen, best, agreement, gains) -> str:
         f"{percent(before.source_accuracy)} were right before and "
         f"{percent(after.source_accuracy)} are now."
     )
+
+
+def _taught(history) -> str:
+    few = history.plan.labelled_target
+    said = (
+        f" The adapted one learned from {few} labelled pictures of the target, too, "
+        "which the source-only one did not have."
+    )
+    return said * bool(few)
 
 
 def _by_the_chosen(before, after, chosen: str, best: int, gain: _Gain) -> str:
