@@ -150,4 +150,4 @@ def adapt(
     for name, path in results["files"].items():
         answer(f"{name.replace('_', ' '):12} {path}")
     if results["verdict"]["warning"]:
-        say("warning: the adapted classifier is not better than the source-only one.")
+        say("warning: nothing shows that the adapted classifier is better.")
