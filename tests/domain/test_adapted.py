@@ -22,6 +22,9 @@ from tftransfer.domain import DomainScaler
 from tftransfer.domain import LabelFreeScorer
 from tftransfer.domain import OracleScorer
 from tftransfer.domain import SubspaceAlignment
+from tftransfer.domain import answer_information
+from tftransfer.domain import soft_neighbourhood_density
+from tftransfer.domain import target_entropy
 
 
 def test_it_is_the_classifier_on_mapped_rows():
@@ -137,8 +140,58 @@ def test_a_pipeline_of_scikit_learn_takes_adapters_through_metadata():
     np.testing.assert_array_equal(received, expected)
 
 
+class _Table(np.ndarray):
+    """Rows with names of columns: a data frame, which no test here depends on."""
+
+    @classmethod
+    def of(cls, rows, names):
+        table = np.asarray(rows).view(cls)
+        table.names = np.asarray(names, object)
+        return table
+
+
+@pytest.mark.filterwarnings("error:X does not have valid feature names")
 @pytest.mark.parametrize(
-    "validator", ["entropy", "snd", "iwv", pytest.param("dev", marks=pytest.mark.slow)]
+    "model",
+    [
+        CORAL(),
+        AdapterPipeline([("scale", DomainScaler()), ("gfk", GFK(2))]),
+        AdaptedClassifier(CORAL()),
+    ],
+    ids=["adapter", "pipeline", "classifier"],
+)
+def test_columns_of_the_target_have_the_names_and_order_of_the_source(
+    model, monkeypatch
+):
+    monkeypatch.setattr(
+        sklearn.utils.validation,
+        "_get_feature_names",
+        lambda rows: getattr(rows, "names", None),
+    )
+    X, y, X_target, _ = two_domains()
+    X = _Table.of(X, [*"abcdef"])
+    fits = _Table.of(X_target, [*"abcdef"])
+    turned = _Table.of(X_target[:, ::-1], [*"fedcba"])
+    with pytest.raises(ValueError, match="in the same order"):
+        model.fit(X, y, X_target=turned)
+    with pytest.raises(ValueError, match=r"unseen at fit time:\n- z"):
+        model.fit(X, y, X_target=_Table.of(X_target, [*"abcdez"]))
+    model.fit(X, y, X_target=fits)
+    mapped = model.embed if isinstance(model, AdaptedClassifier) else model.transform
+    assert len(mapped(fits)) == len(X_target)
+    with pytest.raises(ValueError, match="in the same order"):
+        mapped(turned)
+
+
+@pytest.mark.parametrize(
+    "validator",
+    [
+        "information",
+        "entropy",
+        "snd",
+        "iwv",
+        pytest.param("dev", marks=pytest.mark.slow),
+    ],
 )
 def test_search_without_target_labels(validator):
     X, y, X_target, _ = two_domains(90, 60)
@@ -168,6 +221,25 @@ def test_oracle_stands_beside_a_label_free_choice():
     search.fit(X, y, X_target=X_target)
     assert np.all(search.cv_results_["mean_test_oracle"] <= 1)
     assert repr(LabelFreeScorer("dev", X_target)) == "LabelFreeScorer('dev')"
+
+
+def test_scores_of_labels_in_a_column_are_the_same():
+    X, y, X_target, _ = two_domains()
+    model = AdaptedClassifier(GFK(1)).fit(X, y, X_target)
+    score = LabelFreeScorer("iwv", X_target)
+    assert score(model, X[:20], y[1:21, None]) == score(model, X[:20], y[1:21])
+
+
+def test_scores_of_answers_are_higher_where_better():
+    X, y, X_target, _ = two_domains()
+    model = AdaptedClassifier(GFK(), LogisticRegression()).fit(X, y, X_target)
+    answers = model.predict_proba(X_target)
+    for name, expected in (
+        ("information", answer_information(answers)),
+        ("snd", soft_neighbourhood_density(answers)),
+        ("entropy", -target_entropy(answers)),
+    ):
+        assert LabelFreeScorer(name, X_target)(model, X, y) == expected
 
 
 def test_scorers_say_what_they_need():

@@ -48,6 +48,54 @@ def test_every_set_trains_on_as_many_rows():
     assert seen == [45, 45, 30, 30]
 
 
+def test_labels_in_a_column_are_labels():
+    X, y, X_target, y_target = two_domains(200, 120)
+
+    class Column(KNeighborsClassifier):
+        def predict(self, X):
+            return super().predict(X)[:, None]  # as a net of one output does
+
+    plain = {"a": (X, y), "b": (X_target, y_target)}
+    columns = {name: (X, y[:, None]) for name, (X, y) in plain.items()}
+    expected = cross_dataset_table(plain, KNeighborsClassifier()).scores
+    received = cross_dataset_table(columns, Column()).scores
+    np.testing.assert_array_equal(received, expected)
+    with pytest.raises(ValueError, match="1d array"):
+        cross_dataset_table({"a": (X, np.eye(3)[y]), "b": plain["b"]})
+
+
+@pytest.mark.parametrize("sizes", [(100, 102), (100, 103), (100, 110), (24, 200)])
+def test_sets_of_any_sizes_train_on_as_many_rows_with_all_classes(sizes):
+    seen = []
+
+    class Counting(KNeighborsClassifier):
+        def fit(self, X, y):
+            seen.append(np.bincount(y))
+            return super().fit(X, y)
+
+    X, y, X_target, y_target = two_domains(*sizes, classes=5)
+    cross_dataset_table({"a": (X, y), "b": (X_target, y_target)}, Counting())
+    assert seen[0].sum() == seen[1].sum() == min(sizes) // 2
+    assert max(np.ptp(counts) for counts in seen) <= 1  # the shares of the classes
+
+
+def test_a_rare_class_is_trained_on_too():
+    seen = []
+
+    class Counting(KNeighborsClassifier):
+        def fit(self, X, y):
+            seen.append(np.bincount(y).tolist())
+            return super().fit(X, y)
+
+    X = np.random.default_rng(0).normal(size=(404, 2))
+    y = np.repeat([0, 1, 2], [200, 200, 4])
+    sets = {"a": (X, y), "b": (X, y)}
+    cross_dataset_table(sets, Counting(), train_rows=5)
+    assert seen[0] == [2, 2, 1]
+    with pytest.raises(ValueError, match="`train_rows` of 3 to 202"):
+        cross_dataset_table(sets, Counting(), train_rows=2)
+
+
 def test_name_that_dataset():
     X, _, X_target, _ = two_domains(200, 120, shift=6.0)
     named = name_that_dataset({"a": X, "b": X_target})

@@ -4,6 +4,7 @@ from scipy.special import softmax
 
 from tftransfer.domain import dev_risk
 from tftransfer.domain import importance_weights
+from tftransfer.domain import oracle_accuracy
 from tftransfer.domain import reweighted_risk
 from tftransfer.domain import soft_neighbourhood_density
 from tftransfer.domain import target_entropy
@@ -96,6 +97,16 @@ def test_reweighting_finds_the_targets_risk_and_dev_has_less_variance():
     assert abs(np.mean(iwv) - truth) < 0.02
     assert abs(np.mean(dev) - truth) < 0.02
     assert np.std(dev) < 0.5 * np.std(iwv)
+
+
+def test_the_oracle_takes_labels_in_a_column():
+    y, answers = np.arange(20) % 5, np.zeros(20)
+    for labels in (y, y[:, None]):
+        for predicted in (answers, answers[:, None]):
+            assert oracle_accuracy(labels, predicted) == 0.2
+    assert oracle_accuracy(y[:, None], y) == 1.0
+    with pytest.raises(ValueError, match="1d array"):
+        oracle_accuracy(np.eye(5)[y], y)
 
 
 def test_clear_errors():

@@ -28,11 +28,18 @@ def adapt(
         pathlib.Path,
         typer.Argument(
             metavar="TARGET_DIR",
-            help="Pictures of the target, in any sub-folders. Where these are the "
-            "source's classes, their labels are used for the oracle alone.",
+            help="Pictures of the target, in any sub-folders; all of them train. "
+            "Folders named as classes of the source are labels for the oracle alone.",
             show_default=False,
         ),
     ],
+    labelled_target: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Few pictures of the target with labels, one sub-folder per class. "
+            "They train; where they lie in TARGET_DIR, too, no score counts them.",
+        ),
+    ] = None,
     method: Annotated[
         str,
         typer.Option(help="dann, cdan, dan, jan, coral, mcd, adda or confusion."),
@@ -83,6 +90,8 @@ def adapt(
     """
     options.check_folder(source)
     options.check_folder(target)
+    if labelled_target is not None:
+        options.check_folder(labelled_target)
     options.check_backbone(backbone)
     names = source.resolve().name, target.resolve().name
     out = out or pathlib.Path("runs") / "-to-".join(names)
@@ -95,10 +104,16 @@ def adapt(
 
     check_one_of("--method", method, METHODS)  # now rather than after the source
     check_one_of("--validator", validator, VALIDATORS)
+    if labelled_target is not None and not METHODS[method].reads_labels:
+        raise ValueError(
+            f"Expected no `--labelled-target` with '{method}', which reads no labels. "
+            f"Received: '{labelled_target}'."
+        )
     job = AdaptJob(
         source,
         target,
         out,
+        labelled_target=labelled_target,
         net={
             "backbone": backbone,
             "alpha": alpha,
@@ -135,4 +150,4 @@ def adapt(
     for name, path in results["files"].items():
         answer(f"{name.replace('_', ' '):12} {path}")
     if results["verdict"]["warning"]:
-        say("warning: the adapted classifier is not better than the source-only one.")
+        say("warning: nothing shows that the adapted classifier is better.")

@@ -9,15 +9,15 @@ import pathlib
 import keras
 
 from tftransfer.cli import options
+from tftransfer.cli.adapt_target import UNKNOWN
+from tftransfer.cli.adapt_target import read_target
 from tftransfer.cli.console import say
 from tftransfer.cli.progress import training_bar
 from tftransfer.cli.run_folder import claim
 from tftransfer.cli.run_folder import has_epochs
 from tftransfer.cli.run_folder import pictures_digest
 from tftransfer.data import as_dataset
-from tftransfer.data.listing import class_folders
 from tftransfer.domain import adapt
-from tftransfer.domain.adapt_data import unlabelled
 from tftransfer.domain.paired_epochs import hold_out
 from tftransfer.finetune import Classifier
 from tftransfer.finetune import fine_tune
@@ -35,6 +35,7 @@ class AdaptJob:
         source: Folder of the source's pictures, one sub-folder per class.
         target: Folder of the target's.
         out: Folder of the run.
+        labelled_target: Folder of few pictures of the target with labels, or None.
         net: "backbone", "alpha", "weights" and "image_size".
         reading: "batch_size", "validation_split" and "seed".
         augment: Preset of both trainings.
@@ -46,19 +47,29 @@ class AdaptJob:
         target: pathlib.Path,
         out: pathlib.Path,
         *,
+        labelled_target: pathlib.Path | None = None,
         net: dict,
         reading: dict,
         augment: str,
     ):
         self.source, self.out, self.augment = source, out, augment
         self.net, self.reading = net, reading
-        self.target_folder = target
+        self.target_folder, self.labelled_folder = target, labelled_target
         self.models, self.histories = {}, {}
         backbone, self.train, self.validation = options.net_and_folder(
             source, **net, **reading
         )
         self._side = backbone.image_size
-        self.target = self._read_target(list(self.train.class_names))
+        names = list(self.train.class_names)
+        shared = {"image_size": self._side, "batch_size": reading["batch_size"]}
+        self.labelled_target = None
+        if labelled_target is not None:
+            self.labelled_target = as_dataset(
+                labelled_target, class_names=names, **shared
+            )
+        few = self.labelled_target
+        without = () if few is None else few.paths
+        self.target = read_target(target, names, without, **shared)
         _, held = hold_out(self.target.source, reading["seed"])
         self.held_out = held.dataset()
 
@@ -70,19 +81,27 @@ class AdaptJob:
                 self.source, self.train, self.validation
             ),
             "digest of the target": pictures_digest(self.target_folder, self.target),
+            "digest of the labelled target": None,
         }
+        few = self.labelled_target
+        if few is not None:
+            digest = pictures_digest(self.labelled_folder, few)
+            settings["digest of the labelled target"] = digest
         for name in FILES:
             claim(self._checkpoint(name), settings)
-        oracle = "for the oracle alone" if self.labelled else "of which there are none"
+        oracle = "none of them with a label"
+        if self.labelled:
+            known = int((self.target.labels != UNKNOWN).sum())
+            oracle = f"{known} of them with labels, which are for the oracle alone"
         say(
             f"{len(self.train.paths)} training and {len(self.validation.paths)} "
             f"validation pictures of {len(self.train.class_names)} classes; "
-            f"{len(self.target.paths)} pictures of the target, their labels {oracle}."
+            f"{len(self.target.paths)} pictures of the target, {oracle}."
         )
 
     @property
     def labelled(self) -> bool:
-        """Whether the target has labels, for the oracle."""
+        """Whether the target has labels, for the oracle, if not of all pictures."""
         return self.target.labels is not None
 
     def train_source(self, **schedule) -> None:
@@ -97,6 +116,7 @@ class AdaptJob:
         self.models[ADAPTED] = model
         data = self.train, self.target, self.validation
         chosen["seed"] = self.reading["seed"]
+        chosen["labelled_target"] = self.labelled_target
         self._fit(ADAPTED, adapt, model, *data, chosen)
 
     def keep(self) -> str:
@@ -117,6 +137,8 @@ class AdaptJob:
         """Return the settings that report and card state."""
         plan = dataclasses.asdict(self.histories[ADAPTED].plan)
         folders = {"source": str(self.source), "target": str(self.target_folder)}
+        if self.labelled_folder is not None:
+            folders["labelled_target_folder"] = str(self.labelled_folder)
         stated = {**folders, **self._settings(), **plan}
         return {name: value for name, value in stated.items() if value is not None}
 
@@ -141,20 +163,6 @@ class AdaptJob:
         return Classifier(
             backbone, len(names), class_names=names, name=name.replace("-", "_")
         )
-
-    def _read_target(self, names: list[str]):
-        folder, reading = self.target_folder, {"image_size": self._side}
-        reading["batch_size"] = self.reading["batch_size"]
-        found = class_folders(folder)
-        if found and set(found) <= set(names):
-            return as_dataset(folder, class_names=names, **reading)
-        if found:
-            others = sorted(set(found) - set(names))[:5]
-            say(
-                f"'{folder}' has sub-folders that are no classes of the source, "
-                f"{others}: its pictures count as without labels."
-            )
-        return as_dataset(unlabelled(folder), **reading)
 
     def _checkpoint(self, name: str) -> pathlib.Path:
         return self.out / "checkpoint" / _FOLDERS[name]

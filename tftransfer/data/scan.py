@@ -141,10 +141,27 @@ def read_index(
 
 def warn_of_unreadable(index: FolderIndex) -> None:
     """Warn with the names of the pictures left out, where there are any."""
-    if index.unreadable:
+    _warn_of(index.folder, index.unreadable)
+
+
+def readable(folder, paths: list[str], *, progress: bool = True) -> list[str]:
+    """Return those of `paths` that can be decoded; warn with the names of the others.
+
+    Args:
+        folder: Where they lie, for the warning.
+        paths: Picture files.
+        progress: Whether to show a bar.
+    """
+    reasons = [reason for reason, _ in _verified(paths, "skip", progress)]
+    _warn_of(folder, {p: why for p, why in zip(paths, reasons) if why is not None})
+    return [path for path, why in zip(paths, reasons) if why is None]
+
+
+def _warn_of(folder, unreadable: dict[str, str]) -> None:
+    if unreadable:
         warnings.warn(
-            f"Left out {len(index.unreadable)} unreadable pictures of "
-            f"'{index.folder}':\n{_reasons(index.unreadable)}"
+            f"Left out {len(unreadable)} unreadable pictures of "
+            f"'{folder}':\n{_reasons(unreadable)}"
         )
 
 

@@ -15,7 +15,7 @@ from tftransfer.domain.chaining import fit_step
 from tftransfer.domain.inputs import DOMAINS
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_choice
-from tftransfer.domain.inputs import check_two_domains
+from tftransfer.domain.inputs import check_like_source
 
 
 def _classifier_has(name: str):
@@ -70,12 +70,12 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             ValueError: When `X_target` is absent though there is an adapter, or has
-                other features than `X`.
+                other features than `X`, or the same ones in another order.
         """
         X, y = validate_data(self, X, y, dtype=FLOATS)
         check_classification_targets(y)
         if X_target is not None:
-            X, X_target = check_two_domains(X, X_target, ("X", "X_target"))
+            X, X_target = check_like_source(self, X, X_target)
         elif self.adapter is not None:
             raise ValueError(
                 "Expected `X_target`, unlabelled rows of the target, shape (m, d). "
@@ -87,7 +87,7 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
             self.adapter_ = fit_step(self.adapter, X, y, X_target)
         base = self.classifier
         base = KNeighborsClassifier(n_neighbors=1) if base is None else base
-        self.classifier_ = clone(base).fit(self.embed(X, domain="source"), y)
+        self.classifier_ = clone(base).fit(self._mapped(X, "source"), y)
         self.classes_ = self.classifier_.classes_
         return self
 
@@ -95,7 +95,9 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
         """Return rows of `domain` as the classifier sees them, `(n, features)`."""
         check_is_fitted(self, "adapter_")
         check_choice("domain", domain, DOMAINS)
-        X = validate_data(self, X, reset=False, dtype=FLOATS)
+        return self._mapped(validate_data(self, X, reset=False, dtype=FLOATS), domain)
+
+    def _mapped(self, X: np.ndarray, domain: str) -> np.ndarray:
         return X if self.adapter_ is None else apply_step(self.adapter_, X, domain)
 
     def predict(self, X, domain="target") -> np.ndarray:

@@ -3,7 +3,6 @@
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.base import TransformerMixin
-from sklearn.utils.validation import check_array
 from sklearn.utils.validation import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 from sklearn.utils.validation import validate_data
@@ -11,7 +10,7 @@ from sklearn.utils.validation import validate_data
 from tftransfer.domain.inputs import DOMAINS
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_choice
-from tftransfer.domain.inputs import check_two_domains
+from tftransfer.domain.inputs import check_like_source
 
 
 class DomainAdapter(TransformerMixin, BaseEstimator):
@@ -34,8 +33,9 @@ class DomainAdapter(TransformerMixin, BaseEstimator):
             X_target: Target rows, `(m, d)`, 2 or more; m may differ from n.
 
         Raises:
-            ValueError: When `X_target` is absent or its width differs from `X`'s, or a
-                supervised method gets no labels.
+            ValueError: When `X_target` is absent, its width differs from `X`'s, both
+                are data frames whose columns differ in name or order, or a supervised
+                method gets no labels.
         """
         X, y, X_target = self._checked_domains(X, y, X_target)
         self._fit(X, y, X_target)
@@ -81,11 +81,7 @@ class DomainAdapter(TransformerMixin, BaseEstimator):
             X = validate_data(self, X, dtype=FLOATS, ensure_min_samples=2)
             if y is not None:
                 check_consistent_length(X, y)
-        X, X_target = check_two_domains(
-            X,
-            check_array(X_target, dtype=FLOATS, input_name="X_target"),
-            ("X", "X_target"),
-        )
+        X, X_target = check_like_source(self, X, X_target)
         return X, y, X_target
 
     def __sklearn_tags__(self):

@@ -10,8 +10,10 @@ from sklearn.metrics import confusion_matrix
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array
 from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_count
@@ -112,16 +114,17 @@ def cross_dataset_table(
     """Train on each data set, test on all.
 
     Each set is split once, stratified; every training half is cut to the same number of
-    rows, so that sizes do not pass for quality. A score is the accuracy on the whole
-    test half of the other set.
+    rows, in the shares of its classes, so that sizes do not pass for quality. A score
+    is the accuracy on the whole test half of the other set.
 
     Args:
-        datasets: {name: (X, y)}, `(n, d)` and `(n,)`, two sets or more with one kind of
-            features and the same classes.
+        datasets: {name: (X, y)}, `(n, d)` and `(n,)` or `(n, 1)`, two sets or more with
+            one kind of features and the same classes.
         classifier: A scikit-learn classifier; None: logistic regression on z-scored
             features.
         test_size: Share of each set that is tested on, in (0, 1).
-        train_rows: Rows trained on per set; None: the smallest training half's.
+        train_rows: Rows trained on per set, one per class or more; None: the smallest
+            training half's.
         random_state: Seed of the splits.
 
     Raises:
@@ -149,16 +152,15 @@ def cross_dataset_table(
     fewest = min(len(half[0]) for half in halves.values())
     rows = fewest
     if train_rows is not None:
-        rows = check_count("train_rows", train_rows, 2, fewest)
+        classes = len(np.unique(next(iter(sets.values()))[1]))
+        rows = check_count("train_rows", train_rows, max(2, classes), fewest)
     scores = np.empty((len(halves), len(halves)))
     for i, (X, _, y, _) in enumerate(halves.values()):
-        if rows < len(X):
-            X, _, y, _ = train_test_split(
-                X, y, train_size=rows, stratify=y, random_state=random_state
-            )
-        model = clone(_default(classifier)).fit(X, y)
+        kept = _subsample(y, rows, random_state)
+        model = clone(_default(classifier)).fit(X[kept], y[kept])
         scores[i] = [
-            np.mean(model.predict(half[1]) == half[3]) for half in halves.values()
+            np.mean(column_or_1d(model.predict(half[1])) == half[3])
+            for half in halves.values()
         ]
     return CrossDatasetTable(tuple(halves), scores)
 
@@ -213,6 +215,20 @@ def _default(classifier):
     return make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
 
 
+def _subsample(y: np.ndarray, rows: int, random_state) -> np.ndarray:
+    """Return indices of `rows` rows in the shares of the classes, one of each first.
+
+    A second stratified split will not do: it needs a row of each class left over.
+    """
+    order = check_random_state(random_state).permutation(len(y))
+    place = np.empty(len(y))
+    for label in np.unique(y):
+        own = order[y[order] == label]
+        place[own] = (np.arange(len(own)) + 0.5) / len(own)
+        place[own[0]] = 0.0
+    return np.sort(order[np.argsort(place[order], kind="stable")][:rows])
+
+
 def _checked_sets(datasets: Mapping) -> dict[str, tuple]:
     if len(datasets) < 2:
         raise ValueError(f"Expected two data sets or more. Received: {list(datasets)}.")
@@ -220,7 +236,7 @@ def _checked_sets(datasets: Mapping) -> dict[str, tuple]:
     for name, (X, y) in datasets.items():
         X = check_array(X, dtype=FLOATS, input_name=f"X of '{name}'")
         if y is not None:
-            y = np.asarray(y)
+            y = column_or_1d(y)
             check_consistent_length(X, y)
         sets[name] = X, y
     first, (X, y) = next(iter(sets.items()))

@@ -4,9 +4,11 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils.metaestimators import _BaseComposition
 from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import validate_data
 
 from tftransfer.domain.adapter import DomainAdapter
 from tftransfer.domain.inputs import DOMAINS
+from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_choice
 
 
@@ -57,6 +59,8 @@ class AdapterPipeline(DomainAdapter, _BaseComposition):
         """Return rows of `domain` mapped by all steps, `(n, features)`."""
         check_is_fitted(self)
         check_choice("domain", domain, DOMAINS)
+        # The steps were fitted on arrays and know no names of columns.
+        X = validate_data(self, X, reset=False, dtype=FLOATS)
         for _, step in self.steps_:
             X = apply_step(step, X, domain)
         return X

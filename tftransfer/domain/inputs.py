@@ -7,6 +7,7 @@ import numbers
 
 import numpy as np
 from sklearn.utils.validation import check_array
+from sklearn.utils.validation import validate_data
 
 FLOATS = (np.float64, np.float32)
 DOMAINS = ("source", "target")
@@ -89,3 +90,22 @@ def check_two_domains(
             "backbone and endpoint."
         )
     return rows[0], rows[1]
+
+
+def check_like_source(estimator, X, X_target) -> tuple[np.ndarray, np.ndarray]:
+    """Return both domains as `check_two_domains`; columns with names must be the same.
+
+    Args:
+        estimator: Whose `validate_data` has just seen the source.
+        X: The source as it returned it, `(n, d)`.
+        X_target: As the caller passed it, `(m, d)`.
+
+    Raises:
+        ValueError: As `check_two_domains`, and when both are data frames whose columns
+            have other names or another order.
+    """
+    # By arrays first: this error also says which domain it is about.
+    rows = check_two_domains(X, X_target, ("X", "X_target"))
+    # Positions are all that an array keeps, so the names are checked on what came.
+    validate_data(estimator, X_target, reset=False, skip_check_array=True)
+    return rows

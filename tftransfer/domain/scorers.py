@@ -1,8 +1,9 @@
 """Scorers for scikit-learn's searches that see no target label; the oracle apart."""
 
-import numpy as np
+from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import check_choice
+from tftransfer.domain.validators import answer_information
 from tftransfer.domain.validators import dev_risk
 from tftransfer.domain.validators import importance_weights
 from tftransfer.domain.validators import oracle_accuracy
@@ -10,7 +11,12 @@ from tftransfer.domain.validators import reweighted_risk
 from tftransfer.domain.validators import soft_neighbourhood_density
 from tftransfer.domain.validators import target_entropy
 
-_VALIDATORS = ("entropy", "snd", "iwv", "dev")
+_OF_ANSWERS = {
+    "information": answer_information,
+    "snd": soft_neighbourhood_density,
+    "entropy": lambda probabilities: -target_entropy(probabilities),
+}
+_VALIDATORS = (*_OF_ANSWERS, "iwv", "dev")
 
 
 class LabelFreeScorer:
@@ -20,15 +26,16 @@ class LabelFreeScorer:
     *source* rows and labels of the fold.
 
     Args:
-        validator: "entropy" (minus `target_entropy`), "snd"
-            (`soft_neighbourhood_density`), "iwv" (minus `reweighted_risk`) or "dev"
-            (minus `dev_risk`). The first two need `predict_proba`; the risks count
-            mistakes on held-out source rows, weighed in the adapted space, where the
-            classifier sees them.
+        validator: "information" (`answer_information`), "snd"
+            (`soft_neighbourhood_density`), "entropy" (minus `target_entropy`), "iwv"
+            (minus `reweighted_risk`) or "dev" (minus `dev_risk`). The first three need
+            `predict_proba`; the risks count mistakes on held-out source rows, weighed
+            in the adapted space, where the classifier sees them.
         X_target: Target rows, `(m, d)`.
         C: Of the domain classifier behind the weights, as in `importance_weights`.
 
     Example:
+        >>> import numpy as np
         >>> from sklearn.linear_model import LogisticRegression
         >>> from sklearn.model_selection import GridSearchCV
         >>> from tftransfer.domain.adapted import AdaptedClassifier
@@ -54,9 +61,11 @@ class LabelFreeScorer:
 
     def __call__(self, estimator, X, y) -> float:
         """Score a fitted model; `X` and `y` are held-out source rows and labels."""
-        if self.validator in ("entropy", "snd"):
+        if self.validator in _OF_ANSWERS:
             return self._from_predictions(estimator)
-        mistakes = np.asarray(estimator.predict(X, domain="source") != np.asarray(y))
+        mistakes = column_or_1d(estimator.predict(X, domain="source")) != column_or_1d(
+            y
+        )
         source = estimator.embed(X, domain="source")
         target = estimator.embed(self.X_target, domain="target")
         folds = min(5, len(source), len(target))
@@ -70,10 +79,7 @@ class LabelFreeScorer:
                 f"Expected a classifier with `predict_proba` for '{self.validator}'. "
                 f"Received: {estimator!r}. Use LogisticRegression, or 'iwv' or 'dev'."
             )
-        probabilities = estimator.predict_proba(self.X_target)
-        if self.validator == "entropy":
-            return -target_entropy(probabilities)
-        return soft_neighbourhood_density(probabilities)
+        return _OF_ANSWERS[self.validator](estimator.predict_proba(self.X_target))
 
     def __repr__(self) -> str:
         return f"LabelFreeScorer({self.validator!r})"

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.preprocessing import normalize
 from sklearn.utils.validation import check_array
 from sklearn.utils.validation import check_consistent_length
+from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import FLOATS
 from tftransfer.domain.inputs import check_count
@@ -42,7 +43,7 @@ def target_entropy(probabilities) -> float:
         Morerio, Cavazza and Murino, Minimal-entropy correlation alignment for
         unsupervised deep domain adaptation, ICLR 2018, arXiv:1711.10288.
     """
-    return float(_row_entropy(_checked_probabilities(probabilities)).mean())
+    return float(row_entropies(_checked_probabilities(probabilities)).mean())
 
 
 def answer_information(probabilities) -> float:
@@ -69,7 +70,7 @@ def answer_information(probabilities) -> float:
     """
     rows = _checked_probabilities(probabilities)
     marginal = rows.mean(axis=0, keepdims=True)
-    return float(max(0.0, _row_entropy(marginal)[0] - _row_entropy(rows).mean()))
+    return float(max(0.0, row_entropies(marginal)[0] - row_entropies(rows).mean()))
 
 
 def soft_neighbourhood_density(probabilities, *, temperature: float = 0.05) -> float:
@@ -96,9 +97,14 @@ def soft_neighbourhood_density(probabilities, *, temperature: float = 0.05) -> f
         unsupervised validation of domain adaptation via soft neighborhood density, ICCV
         2021, arXiv:2108.10860.
     """
+    return float(neighbourhood_entropies(probabilities, temperature).mean())
+
+
+def neighbourhood_entropies(probabilities, temperature: float = 0.05) -> np.ndarray:
+    """Return of each row what `soft_neighbourhood_density` is the mean of, `(m,)`."""
     check_real("temperature", temperature, above=True)
     rows = normalize(_checked_probabilities(probabilities, least=3))
-    total = 0.0
+    found = np.empty(len(rows))
     for start in range(0, len(rows), _BLOCK):
         part = rows[start : start + _BLOCK]
         logits = part @ rows.T / temperature
@@ -108,10 +114,9 @@ def soft_neighbourhood_density(probabilities, *, temperature: float = 0.05) -> f
         weights = np.exp(logits)
         sums = weights.sum(axis=1, keepdims=True)
         logits[own, start + own] = 0.0  # its weight is 0
-        total += np.sum(
-            np.log(sums[:, 0]) - np.sum(weights * logits, axis=1) / sums[:, 0]
-        )
-    return float(total / len(rows))
+        spread = np.sum(weights * logits, axis=1) / sums[:, 0]
+        found[start : start + _BLOCK] = np.log(sums[:, 0]) - spread
+    return found
 
 
 def importance_weights(
@@ -220,11 +225,16 @@ def dev_risk(losses, weights) -> float:
 def oracle_accuracy(y_target, predicted) -> float:
     """Return the share of right target labels in [0, 1]: to report, never to choose.
 
+    Args:
+        y_target: Labels, `(m,)` or `(m, 1)`.
+        predicted: Answers, `(m,)` or `(m, 1)`.
+
     Example:
         >>> oracle_accuracy(["a", "b"], ["a", "a"])
         0.5
     """
-    y_target, predicted = np.asarray(y_target), np.asarray(predicted)
+    # A column beside a row would be compared as (m, m).
+    y_target, predicted = column_or_1d(y_target), column_or_1d(predicted)
     check_consistent_length(y_target, predicted)
     return float(np.mean(y_target == predicted))
 
@@ -243,7 +253,8 @@ def _domain_classifier(rows, domains, C, split):
     return scaled.set_params(logisticregression__C=check_real("C", C, above=True))
 
 
-def _row_entropy(probabilities: np.ndarray) -> np.ndarray:
+def row_entropies(probabilities: np.ndarray) -> np.ndarray:
+    """Return the entropy of each row of probabilities, in nats, `(m,)`."""
     logs = np.log(np.where(probabilities > 0, probabilities, 1.0))
     return -np.sum(probabilities * logs, axis=1)
 

@@ -13,6 +13,7 @@ from tftransfer.report import sections
 from tftransfer.report.adaptation_verdict import AdaptationVerdict
 from tftransfer.report.adaptation_verdict import other_choices
 from tftransfer.report.curves import panel_names
+from tftransfer.report.domain_bias_section import bias_section
 from tftransfer.report.domain_drawing import NAMES
 from tftransfer.report.domain_drawing import draw_choice
 from tftransfer.report.domain_drawing import draw_discriminator
@@ -52,7 +53,8 @@ def write_adaptation_report(
         models: {`SOURCE_ONLY`, `ADAPTED`: `Classifier`}.
         facts: What `measure_adaptation` found of them.
         target: Dataset of all pictures of the target, in the order measured; some are
-            shown. Labels, where it has any, are shown as the oracle's.
+            shown. Labels, where it has any, are shown as the oracle's; below 0 they
+            are unknown.
         verdict: Of the two.
         history: What `adapt` returned.
         settings: What to state under "What was run".
@@ -144,7 +146,7 @@ def _summary(facts, verdict: AdaptationVerdict) -> str:
         "nothing by themselves. The distance is that of these pictures' features from "
         "those of the source's validation pictures: small is needed, but not enough. "
         "What is called oracle is read off the target's labels, is of all its "
-        "pictures, and chose nothing.</p>"
+        "pictures that have one, also of those that trained, and chose nothing.</p>"
     )
 
 
@@ -180,6 +182,7 @@ def _domains(facts) -> str:
         "(PCA, of both domains together, anew for each classifier). Domains that lie "
         "apart here are apart; where they overlap, other axes may still tell them: the "
         f"A-distance looks at all.</p>{draw_domains(pairs)}"
+        f"{bias_section({name: found.bias for name, found in facts.items()})}"
     )
 
 
@@ -191,7 +194,8 @@ def _pictures(models, facts, target) -> str:
     shown = []
     for i, (picture, label) in zip(chosen, pictures_of(target, chosen)):
         differ = before.predictions[i] != after.predictions[i]
-        true = "" if label is None else f"<small>oracle: {_name(names, label)}</small>"
+        known = label is not None and label >= 0
+        true = f"<small>oracle: {_name(names, label)}</small>" if known else ""
         kind = ' class="said"' if differ else ""
         shown.append(
             f'<figure><img alt="picture {i}" src="{data_url(as_uint8(picture))}">'

@@ -16,6 +16,9 @@ from tftransfer.domain import proxy_a_distance
 from tftransfer.domain import reweighted_risk
 from tftransfer.domain import soft_neighbourhood_density
 from tftransfer.domain import target_entropy
+from tftransfer.report.adaptation_noise import ScoredRows
+from tftransfer.report.domain_bias import DomainBias
+from tftransfer.report.domain_bias import measure_bias
 from tftransfer.report.metrics import wilson_interval
 
 
@@ -30,9 +33,12 @@ class DomainFacts:
             source's validation, in [0, 2].
         predictions: (m,) its answers for all pictures of the target.
         confidence: (m,) their probabilities.
-        target_right: (m,) bool by the target's labels, or None where it has none.
+        target_right: (k,) bool by the target's labels, of the pictures that have one;
+            None where none has.
         source_features: (n, d) of the validation pictures.
-        target_features: (k, d) of the target pictures held out.
+        target_features: (h, d) of the target pictures held out.
+        rows: What the scores are means of.
+        bias: How well the features tell the domains, and what is lost between them.
     """
 
     source_right: np.ndarray
@@ -43,6 +49,8 @@ class DomainFacts:
     target_right: np.ndarray | None
     source_features: np.ndarray
     target_features: np.ndarray
+    rows: ScoredRows
+    bias: DomainBias
 
     @property
     def source_accuracy(self) -> float:
@@ -51,7 +59,7 @@ class DomainFacts:
 
     @property
     def oracle(self) -> float | None:
-        """Share of the target that is right by its labels; None without labels."""
+        """Share of `target_right`; None without labels."""
         return None if self.target_right is None else float(self.target_right.mean())
 
     def numbers(self) -> dict:
@@ -61,10 +69,12 @@ class DomainFacts:
             "source_interval": _interval(self.source_right),
             **self.scores,
             "a_distance": self.a_distance,
+            **self.bias.numbers(),
         }
         if self.target_right is not None:
             found["oracle_accuracy"] = self.oracle
             found["oracle_interval"] = _interval(self.target_right)
+            found["oracle_pictures"] = len(self.target_right)
         return found
 
 
@@ -82,7 +92,8 @@ def measure_adaptation(
         models: {name: `Classifier`}.
         validation: Labelled pictures of the source that were not trained on.
         held_out: Pictures of the target that were not trained on; labels are not read.
-        target: All pictures of the target; with labels the oracle is measured.
+        target: All pictures of the target; with labels the oracle is measured, on those
+            of 0 or more: below 0 they are unknown.
         source_encoders: {name: backbone} of the source's features where it is not that
             of the classifier, as after ADDA.
 
@@ -101,7 +112,7 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
     of_source = read if encoder is None else _reader(encoder, model.head)
     source_features, answers, labels = of_source(validation)
     features, held, _ = read(held_out)
-    _, whole, true = read(target)
+    all_features, whole, true = read(target)
     mistakes = (answers.argmax(axis=1) != labels).astype(float)
     folds = min(5, len(source_features), len(features))
     weights = importance_weights(source_features, features, folds=folds)
@@ -120,10 +131,17 @@ def _facts(model, encoder, validation, held_out, target) -> DomainFacts:
         a_distance=proxy_a_distance(source_features, features, folds=folds),
         predictions=predictions,
         confidence=whole.max(axis=1),
-        target_right=None if true is None else predictions == true,
+        target_right=_right(predictions, true),
         source_features=source_features,
         target_features=features,
+        rows=ScoredRows(held, mistakes, weights),
+        bias=measure_bias((source_features, labels), features, (all_features, true)),
     )
+
+
+def _right(predictions: np.ndarray, labels) -> np.ndarray | None:
+    known = np.flatnonzero(labels >= 0) if labels is not None else []
+    return predictions[known] == labels[known] if len(known) else None
 
 
 def _reader(backbone, head):
