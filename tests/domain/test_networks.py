@@ -9,6 +9,7 @@ from keras import ops
 import tftransfer as tft
 from tests.domain.nets import batch
 from tests.domain.nets import cross_entropy
+from tests.domain.nets import dense
 from tests.domain.nets import judge
 from tests.domain.nets import parts
 
@@ -220,6 +221,37 @@ def test_labelled_rows_of_the_target_are_taught_and_count_as_target(name):
     model.compile("sgd", cross_entropy())
     history = model.fit(_pairs(mixed, y), verbose=0).history
     assert np.isfinite(history["loss"][0])
+
+
+TAUGHT = {
+    **METHODS,
+    "MCD balanced": lambda: tft.MCD(*parts(), balance_weight=0.1),
+    "DRCN": lambda: tft.DRCN(
+        *parts(), dense("decoder", 5, 4), noise=tft.domain.ImpulseNoise(0.0)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_labels_of_the_target_move_the_extractor_as_in_plain_training(name):
+    x, y = batch(6, 4)
+    flags = np.array([False, True, False, False, True, False])
+    model = TAUGHT[name]()
+    weights = model.extractor.trainable_weights
+    for key, head in (("prediction", "head"), ("second", "second_head")):
+        if not hasattr(model, head):
+            continue
+        with tf.GradientTape(persistent=True) as tape:
+            answers = model({**x, "from_target": flags}, training=True)[key]
+            found = cross_entropy()(y, answers, flags)
+            plain = getattr(model, head)(model.extractor(x["source"]))
+            expected = cross_entropy()(y, plain, flags)
+        for weight in weights:
+            wanted = tape.gradient(expected, weight)
+            assert np.abs(wanted).max() > 1e-3
+            np.testing.assert_allclose(
+                tape.gradient(found, weight), wanted, rtol=1e-4, atol=1e-6
+            )
 
 
 def test_soft_labels_teach_the_labelled_rows_alone():

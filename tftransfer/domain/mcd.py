@@ -102,21 +102,34 @@ class MCD(DomainModel):
     def forward_train(self, x):
         domains = domains_of(x)
         source, target = self._passes(domains.source, domains.target)
-        rows = ops.shape(source)[0]
-        heads = (self.head, self.second_head)
-        first, second = (
-            head(ops.concatenate([source, self._reverse(target)]), training=True)
-            for head in heads
-        )
-        straight = {}
+        found = [self._scores(each, domains, source, target) for each in self._heads()]
+        prediction, second = (scores.pop("taught") for scores in found)
+        both = {name: [scores[name] for scores in found] for name in found[0]}
+        return {"prediction": prediction, "second": second, **both}
+
+    def _heads(self) -> tuple:
+        return self.head, self.second_head
+
+    def _scores(self, head, domains, source, target) -> dict:
+        """Return a head's scores of labelled rows and of the target, reversed or not.
+
+        What is taught goes straight: through the reversal the labels of target rows
+        would drive the extractor away from them.
+        """
+        known, straight = [source], {}
         if self.balance_weight:
-            straight["straight"] = [head(target, training=True) for head in heads]
-        return {
-            **straight,
-            "prediction": domains.of_labels(first[:rows], first[rows:]),
-            "second": domains.of_labels(second[:rows], second[rows:]),
-            "of_target": [first[rows:], second[rows:]],
-        }
+            straight["straight"] = tail = head(target, training=True)
+        elif domains.order is not None:
+            known.append(domains.labelled_target(target))
+        # One call: a head that normalises must not see a few rows by themselves.
+        rows = ops.concatenate([*known, self._reverse(target)])
+        scores = head(rows, training=True)
+        n = ops.shape(source)[0]
+        of_target = ops.shape(scores)[0] - ops.shape(target)[0]
+        if not self.balance_weight:
+            tail = scores[n:of_target]
+        taught = domains.of_labels(scores[:n], tail)
+        return {"taught": taught, "of_target": scores[of_target:], **straight}
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         logits = [as_logits(scores, self._kind) for scores in outputs["of_target"]]
@@ -132,7 +145,7 @@ class MCD(DomainModel):
         return terms
 
     def answers_of(self, features):
-        both = [head(features) for head in (self.head, self.second_head)]
+        both = [head(features) for head in self._heads()]
         if self._kind == "probabilities":
             return (both[0] + both[1]) / 2
         halves = [ops.log_softmax(ops.cast(each, "float32")) for each in both]
