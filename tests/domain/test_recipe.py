@@ -185,6 +185,26 @@ def test_an_epoch_that_lost_the_source_is_none_to_choose():
     assert np.isnan(logged[2])
 
 
+@pytest.mark.parametrize("policy", ["joint", "separate", "specific"])
+def test_epochs_are_scored_on_the_source_by_its_own_averages(classifier, policy):
+    (xs, ys), xt = small(12), 255 - small(12, 3)[0]
+    model = tft.DANN(classifier.backbone, classifier.head, batch_norm=policy)
+    for layer in model.extractor._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.1
+    model({"source": xs, "target": xt}, training=True)
+    pictures = tf.data.Dataset.from_tensor_slices
+    validation, target = pictures((xs, ys)).batch(5), pictures((xt,)).batch(5)
+    carried = Carried(model, classifier, validation, target)
+    features, found = carried._source()[1], carried.scores({"information"})
+    expected, answers = model.read(xs, "source")
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+    loss = -np.log(answers[np.arange(12), ys]).mean()
+    assert found["loss"] == pytest.approx(loss, rel=1e-4)
+    apart = np.abs(expected - model.extractor(xs)).max() > 0.1
+    assert apart == (policy != "joint")
+
+
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"dann", "coral", "jan"}))
 def test_every_method_hands_its_weights_to_the_classifier(
     classifier, method, monkeypatch

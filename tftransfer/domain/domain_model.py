@@ -9,6 +9,7 @@ from tftransfer.core import chain
 from tftransfer.core import gather_replicas
 from tftransfer.core import kind_of_outputs
 from tftransfer.domain.batches import domains_of
+from tftransfer.domain.passes import APART
 from tftransfer.domain.passes import Passes
 
 
@@ -86,6 +87,12 @@ class DomainModel(TransferModel):
     def encoder_of(self, domain: str) -> keras.Model:
         """Return the extractor that serves a domain, "source" or "target"."""
         return self.extractor
+
+    @property
+    def reads_source_apart(self) -> bool:
+        """Whether the source's rows are read by another net or other averages."""
+        other = self.encoder_of("source") is not self.encoder_of("target")
+        return other or self.batch_norm in APART
 
     def features_of(self, x, domain: str):
         """Return features as in inference; of the source by averages of its own.

@@ -6,6 +6,7 @@ from keras import ops
 from tftransfer.core import check_one_of
 
 BATCH_NORM = ("joint", "separate", "specific", "inference")
+APART = ("separate", "specific")  # the source has averages of its own
 
 
 class Passes:
@@ -34,7 +35,7 @@ class Passes:
         self._extractor, self._policy = extractor, policy
         self._own = {}
         for layer in _batch_norms(extractor):
-            if policy in ("separate", "specific"):
+            if policy in APART:
                 self._copy(model, layer.non_trainable_variables, trainable=False)
             if policy == "specific":
                 self._copy(model, layer.trainable_variables, trainable=True)
@@ -74,6 +75,8 @@ class Passes:
             rows,
             training=training,
         )
+        if not training:
+            return features  # which moved nothing
         for variable, value in zip(state, after, strict=True):
             if id(variable) in self._own:
                 self._own[id(variable)].assign(value)
