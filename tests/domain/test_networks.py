@@ -1,5 +1,7 @@
 """Methods of domain adaptation on networks: gradients, halves, labels."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -140,6 +142,26 @@ def test_mcds_balance_is_that_of_mean_predictions_and_not_reversed():
             weight.assign_sub(0.05 * step)
         after = model.transfer_losses(x, y, model(x, training=True))["balance"]
         assert float(after) < float(before)
+
+
+def test_mcds_balance_of_two_replicas_counts_once():
+    """Each replica sees the same target rows: its balance is that of one device."""
+    x, y = batch(8, 4)
+    x["target"] = np.concatenate([x["target"]] * 2)
+    found = []
+    two = tft.distribute.strategy("cpu:2", say=None)
+    for scope in (contextlib.nullcontext(), two):
+        with scope:
+            model = tft.MCD(*parts(), discrepancy_weight=0.0, balance_weight=5.0)
+            model.compile(keras.optimizers.SGD(0.1), cross_entropy())
+        before = [np.array(v) for v in model.trainable_variables]
+        data = tf.data.Dataset.from_tensor_slices(({**x}, y)).batch(8)
+        logs = model.fit(data, verbose=0).history
+        moved = zip(before, model.trainable_variables, strict=True)
+        found.append((logs["balance_loss"][0], [np.array(v) - b for b, v in moved]))
+    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
+    for one, two in zip(found[0][1], found[1][1], strict=True):
+        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-6)
 
 
 def test_adda_starts_as_the_source_and_leaves_it_alone():

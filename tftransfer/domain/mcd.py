@@ -12,6 +12,7 @@ from tftransfer.core import register
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.domain_model import DomainModel
 from tftransfer.domain.domain_model import check_fit
+from tftransfer.losses import ClassBalanceLoss
 from tftransfer.losses import ClassifierDiscrepancyLoss
 
 
@@ -93,6 +94,7 @@ class MCD(DomainModel):
         self._reverse = GradientReversal(repeats)
         self.share_scalar("reversal", self._reverse.scale)
         self._discrepancy = ClassifierDiscrepancyLoss()
+        self._balance = ClassBalanceLoss()
         self.add_term("second_head")
         self.add_term("discrepancy", discrepancy_weight)
         if balance_weight:
@@ -138,8 +140,10 @@ class MCD(DomainModel):
             "discrepancy": -self._discrepancy(*logits),
         }
         if self.balance_weight:
+            classes = self.head.output_shape[-1]
+            shares = ops.full((classes,), 1 / classes)
             terms["balance"] = sum(
-                _imbalance(as_logits(scores, self._kind))
+                self._balance(shares, as_logits(scores, self._kind))
                 for scores in outputs["straight"]
             )
         return terms
@@ -156,13 +160,6 @@ class MCD(DomainModel):
         inputs = keras.Input(batch_shape=taken.shape, dtype=taken.dtype)
         outputs = self.answers_of(self.extractor(inputs))
         return keras.Model(inputs, outputs, name=f"{self.name}_deployed")
-
-
-def _imbalance(logits):
-    """Return KL(uniform || mean prediction of the rows), in nats, from (n, classes)."""
-    sums = ops.logsumexp(ops.log_softmax(ops.cast(logits, "float32")), axis=0)
-    rows = ops.cast(ops.shape(logits)[0], "float32")
-    return ops.log(rows / logits.shape[-1]) - ops.mean(sums)
 
 
 def _another(head: keras.Model) -> keras.Model:
