@@ -1,6 +1,7 @@
 """adapt: what it learns, keeps, resumes, refuses and never reads."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -183,6 +184,24 @@ def test_an_epoch_that_lost_the_source_is_none_to_choose():
     logged = [scores.scores()["val_score"] for _ in range(3)]
     assert logged[:2] == [1.0, 1.0]
     assert np.isnan(logged[2])
+
+
+def test_what_the_classifier_came_without_learns_faster_and_nothing_else(
+    classifier, monkeypatch
+):
+    seen = {}
+
+    def kept(model, **options):
+        seen.update(options, model=model)
+        raise InterruptedError
+
+    monkeypatch.setattr("tftransfer.domain.adapt_run.compile_one_cycle", kept)
+    with pytest.raises(InterruptedError):
+        tft.adapt(classifier, small(16), small(16, 3)[0], batch_norm="specific", **FAST)
+    model = seen["model"]
+    judge = {re.escape(v.path) for v in model.discriminator.trainable_variables}
+    assert any("source_" in v.path for v in model.trainable_variables)
+    assert seen["multipliers"] == dict.fromkeys(judge, 10.0)
 
 
 @pytest.mark.parametrize("policy", ["joint", "separate", "specific"])

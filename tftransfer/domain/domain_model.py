@@ -52,6 +52,18 @@ class DomainModel(TransferModel):
             self._kind = kind_of_outputs(head, head_output, "head")
         self._passes = Passes(self, extractor, batch_norm)
 
+    def _without_frozen_parts(self, variables) -> list:
+        # The source's scales rest with the layer whose scales they stand in for.
+        passes = getattr(self, "_passes", None)
+        resting = {id(v) for v in passes.scales(trainable=False)} if passes else ()
+        found = super()._without_frozen_parts(variables)
+        return [v for v in found if id(v) not in resting]
+
+    def backbone_variables(self) -> list:
+        """Return what trains as a part of the extractor, also of the source alone."""
+        found = self.encoder_of("target").trainable_variables
+        return [*found, *self._passes.scales(trainable=True)]
+
     def forward_train(self, x):
         domains = domains_of(x)
         seen = self.target_input(domains.target)
