@@ -3,8 +3,6 @@
 TensorFlow only.
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -47,7 +45,7 @@ class Carried:
         """Return the source's "accuracy" and "loss", and the value of each validator.
 
         Args:
-            validators: Names of `VALIDATORS`; NaN where the net's answers are.
+            validators: Names of `VALIDATORS`; NaN where the net diverged.
         """
         found, place = {}, 0
         if self.validation is not None:
@@ -56,8 +54,6 @@ class Carried:
             found = _task_scores(labels, answers[place])
         seen, probabilities = self._nets["target"](self.target)
         probabilities = probabilities[place]
-        if not np.isfinite(probabilities).all():  # it diverged
-            return found | dict.fromkeys(validators, math.nan)
         source = None
         if set(validators) & set(NEED_SOURCE):
             source = labels, features, answers[place]
