@@ -109,6 +109,18 @@ def test_mcds_heads_part_on_the_target_and_its_extractor_joins_them():
             weight.assign_add(0.05 * step)
 
 
+@pytest.mark.parametrize(
+    "initializer", [keras.initializers.GlorotUniform(seed=1), "zeros", "ones"]
+)
+def test_mcds_second_head_differs_whatever_initialises_the_first(initializer):
+    extractor, _ = parts()
+    dense = keras.layers.Dense(3, kernel_initializer=initializer)
+    model = tft.MCD(extractor, keras.Sequential([keras.Input((5,)), dense]))
+    first, second = (each.get_weights()[0] for each in (model.head, model.second_head))
+    assert len(np.unique(second)) == second.size
+    assert np.abs(first - second).min() > 0
+
+
 def test_mcd_answers_with_both_heads():
     x, _ = batch()
     model = tft.MCD(*parts())
@@ -176,6 +188,23 @@ def test_adda_starts_as_the_source_and_leaves_it_alone():
         np.testing.assert_array_equal(a, v)
     moved = zip(extractor.variables, adda.target_encoder.variables, strict=True)
     assert any(np.any(np.asarray(a) != np.asarray(b)) for a, b in moved)
+
+
+def test_addas_target_encoder_trains_though_the_sources_is_frozen():
+    x, _ = batch()
+    extractor, head = parts(keras.layers.Dense(4))
+    extractor.trainable = head.trainable = False
+    adda = tft.ADDA(extractor, head, judge())
+    assert len(adda.target_encoder.trainable_variables) == 4
+    before = adda.target_encoder.get_weights()
+    adda.compile(keras.optimizers.SGD(0.1))
+    adda.fit(_pairs(x), verbose=0)
+    for a, b in zip(before, adda.target_encoder.get_weights(), strict=True):
+        assert np.abs(a - b).max() > 0
+    extractor, head = parts(keras.layers.Dense(4))
+    extractor.layers[0].trainable = False  # on purpose: the rest trains
+    adda = tft.ADDA(extractor, head, judge())
+    assert len(adda.target_encoder.trainable_variables) == 2
 
 
 def _pairs(x, y=None):

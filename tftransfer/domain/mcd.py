@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from tftransfer.core import GradientReversal
@@ -166,6 +167,11 @@ def _another(head: keras.Model) -> keras.Model:
     """Return a copy of a head with new random weights and a name of its own."""
     copy = keras.models.clone_model(head)
     copy.name = f"{head.name}_2"
+    for mine, its in zip(copy.weights, head.weights):
+        values, others = map(ops.convert_to_numpy, (mine, its))
+        # An initializer with a seed, or of constants: equal heads would never part.
+        if values.ndim > 1 and (np.ptp(values) == 0 or np.array_equal(values, others)):
+            mine.assign(keras.initializers.GlorotUniform()(mine.shape, mine.dtype))
     return copy
 
 
