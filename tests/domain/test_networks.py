@@ -277,9 +277,7 @@ def test_labelled_rows_of_the_target_are_taught_and_count_as_target(name):
 TAUGHT = {
     **METHODS,
     "MCD balanced": lambda: tft.MCD(*parts(), balance_weight=0.1),
-    "DRCN": lambda: tft.DRCN(
-        *parts(), dense("decoder", 5, 4), noise=tft.domain.ImpulseNoise(0.0)
-    ),
+    "DRCN": lambda: tft.DRCN(*parts(), dense("decoder", 5, 4)),
 }
 
 
@@ -361,6 +359,18 @@ def test_drcn_redraws_the_clean_target_from_noise():
     expected = np.mean((x["target"] - drawn) ** 2) / 4
     assert float(found) == pytest.approx(expected, rel=1e-5)
     assert drcn.reconstruct(x["target"]).shape == (10, 4)
+
+
+def test_drcn_redraws_the_labelled_target_too():
+    x, _ = batch(6, 4)
+    flags = np.array([False, True, False, False, True, False])
+    drcn = tft.DRCN(*parts(), dense("decoder", 5, 4))
+    outputs = drcn({**x, "from_target": flags}, training=True)
+    expected = np.concatenate([x["target"], x["source"][flags]])
+    np.testing.assert_array_equal(outputs["wanted"], expected)
+    assert outputs["drawn"].shape == (6, 4)
+    answers = drcn.head(drcn.extractor(x["source"]))
+    np.testing.assert_allclose(outputs["prediction"], answers, rtol=1e-5, atol=1e-6)
 
 
 def test_impulse_noise_sets_its_share_while_training_alone():

@@ -66,8 +66,7 @@ class DomainModel(TransferModel):
 
     def forward_train(self, x):
         domains = domains_of(x)
-        seen = self.target_input(domains.target)
-        source, target = self._passes(domains.source, seen)
+        source, target = self._passes(domains.source, domains.target)
         outputs = {"source": source, "target": target}
         if self.reads_scores:
             scores = self.head(ops.concatenate([source, target]), training=True)
@@ -79,10 +78,6 @@ class DomainModel(TransferModel):
             features = domains.of_labels(source, target)
             outputs["prediction"] = self.head(features, training=True)
         return {**outputs, **self.forward_domains(domains, outputs)}
-
-    def target_input(self, rows):
-        """Return what the extractor sees of the target's rows; they themselves."""
-        return rows
 
     def forward_domains(self, domains, outputs: dict) -> dict:
         """Return what a method computes besides; nothing by default.
