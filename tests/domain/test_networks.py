@@ -1,7 +1,5 @@
 """Methods of domain adaptation on networks: gradients, halves, labels."""
 
-import contextlib
-
 import keras
 import numpy as np
 import pytest
@@ -87,93 +85,6 @@ def test_deep_corals_encoder_receives_both_gradients():
     expected = np.asarray(tape.gradient(coral, weights)[0])
     assert np.abs(found[0.0]).max() > 1e-3
     np.testing.assert_allclose(found[1.0] - found[0.0], expected, rtol=1e-3, atol=1e-7)
-
-
-def test_mcds_heads_part_on_the_target_and_its_extractor_joins_them():
-    x, y = batch()
-    model = tft.MCD(*parts())
-    outputs = model(x, training=True)
-    before = float(model._discrepancy(*outputs["of_target"]))
-    for part, sign in ((model.head, 1), (model.extractor, -1)):
-        weights = part.trainable_weights
-        with tf.GradientTape() as tape:
-            model.compile("sgd", cross_entropy())
-            outputs = model(x, training=True)
-            term = model.transfer_losses(x, y, outputs)["discrepancy"]
-        steps = tape.gradient(term, weights)
-        for weight, step in zip(weights, steps, strict=True):
-            weight.assign_sub(0.05 * step)
-        after = float(model._discrepancy(*model(x, training=True)["of_target"]))
-        assert sign * (after - before) > 0
-        for weight, step in zip(weights, steps, strict=True):
-            weight.assign_add(0.05 * step)
-
-
-@pytest.mark.parametrize(
-    "initializer", [keras.initializers.GlorotUniform(seed=1), "zeros", "ones"]
-)
-def test_mcds_second_head_differs_whatever_initialises_the_first(initializer):
-    extractor, _ = parts()
-    dense = keras.layers.Dense(3, kernel_initializer=initializer)
-    model = tft.MCD(extractor, keras.Sequential([keras.Input((5,)), dense]))
-    first, second = (each.get_weights()[0] for each in (model.head, model.second_head))
-    assert len(np.unique(second)) == second.size
-    assert np.abs(first - second).min() > 0
-
-
-def test_mcd_answers_with_both_heads():
-    x, _ = batch()
-    model = tft.MCD(*parts())
-    features = model.extractor(x["target"])
-    both = [ops.softmax(head(features)) for head in (model.head, model.second_head)]
-    np.testing.assert_allclose(
-        ops.softmax(model(x["target"])), (both[0] + both[1]) / 2, rtol=1e-5
-    )
-
-
-def test_mcds_balance_is_that_of_mean_predictions_and_not_reversed():
-    x, y = batch()
-    model = tft.MCD(*parts(), discrepancy_weight=0.0, balance_weight=2.0)
-    model.compile("sgd", cross_entropy())
-    features = model.extractor(x["target"])
-    expected = 0.0
-    for head in (model.head, model.second_head):
-        shares = np.mean(ops.softmax(head(features)), axis=0)
-        expected += np.mean(np.log(1 / len(shares)) - np.log(shares))
-    outputs = model(x, training=True)
-    assert expected > 1e-4
-    terms = model.transfer_losses(x, y, outputs)
-    np.testing.assert_allclose(terms["balance"], expected, rtol=1e-4)
-    assert model.term_weights["balance"] == 2.0
-    for part in (model.extractor, model.second_head):
-        weights = part.trainable_weights
-        with tf.GradientTape() as tape:
-            outputs = model(x, training=True)
-            before = model.transfer_losses(x, y, outputs)["balance"]
-        for weight, step in zip(weights, tape.gradient(before, weights), strict=True):
-            weight.assign_sub(0.05 * step)
-        after = model.transfer_losses(x, y, model(x, training=True))["balance"]
-        assert float(after) < float(before)
-
-
-def test_mcds_balance_of_two_replicas_counts_once():
-    """Each replica sees the same target rows: its balance is that of one device."""
-    x, y = batch(8, 4)
-    x["target"] = np.concatenate([x["target"]] * 2)
-    found = []
-    two = tft.distribute.strategy("cpu:2", say=None)
-    for scope in (contextlib.nullcontext(), two):
-        with scope:
-            model = tft.MCD(*parts(), discrepancy_weight=0.0, balance_weight=5.0)
-            model.compile(keras.optimizers.SGD(0.1), cross_entropy())
-        before = [np.array(v) for v in model.trainable_variables]
-        data = tf.data.Dataset.from_tensor_slices(({**x}, y)).batch(8)
-        logs = model.fit(data, verbose=0).history
-        moved = zip(before, model.trainable_variables, strict=True)
-        found.append((logs["balance_loss"][0], [np.array(v) - b for b, v in moved]))
-    assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
-    for one, two in zip(found[0][1], found[1][1], strict=True):
-        np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-6)
 
 
 def test_adda_starts_as_the_source_and_leaves_it_alone():
@@ -345,41 +256,6 @@ def test_the_conditioned_rows_are_outer_products():
     expected = np.stack([np.outer(a, b).ravel() for a, b in zip(features, p)])
     found = cdan._conditioned(features, cdan.head(features))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_drcn_redraws_the_clean_target_from_noise():
-    x, y = batch()
-    keras.utils.set_random_seed(0)
-    decoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
-    noise = keras.layers.Rescaling(0.0)  # all of it is lost
-    drcn = tft.DRCN(*parts(), decoder, noise=noise, scale=2.0)
-    outputs = drcn(x, training=True)
-    drawn = np.asarray(decoder(drcn.extractor(np.zeros_like(x["target"]))))
-    found = drcn.transfer_losses(x, y, outputs)["reconstruction"]
-    expected = np.mean((x["target"] - drawn) ** 2) / 4
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-    assert drcn.reconstruct(x["target"]).shape == (10, 4)
-
-
-def test_drcn_redraws_the_labelled_target_too():
-    x, _ = batch(6, 4)
-    flags = np.array([False, True, False, False, True, False])
-    drcn = tft.DRCN(*parts(), dense("decoder", 5, 4))
-    outputs = drcn({**x, "from_target": flags}, training=True)
-    expected = np.concatenate([x["target"], x["source"][flags]])
-    np.testing.assert_array_equal(outputs["wanted"], expected)
-    assert outputs["drawn"].shape == (6, 4)
-    answers = drcn.head(drcn.extractor(x["source"]))
-    np.testing.assert_allclose(outputs["prediction"], answers, rtol=1e-5, atol=1e-6)
-
-
-def test_impulse_noise_sets_its_share_while_training_alone():
-    noise = tft.domain.ImpulseNoise(0.25, value=-1.0, seed=0)
-    x = np.ones((100, 100), "float32")
-    noisy = np.asarray(noise(x, training=True))
-    assert (noisy == -1).mean() == pytest.approx(0.25, abs=0.02)
-    assert (noisy[noisy != -1] == 1).all()
-    np.testing.assert_array_equal(noise(x), x)
 
 
 def test_batches_of_one_domain_are_refused():
