@@ -10,6 +10,7 @@ import tensorflow as tf
 import tftransfer as tft
 from tests.domain.nets import batch
 from tests.domain.nets import cross_entropy
+from tests.domain.nets import dense
 from tests.domain.nets import judge
 from tests.domain.nets import parts
 from tftransfer.callbacks import DomainCollapse
@@ -141,6 +142,20 @@ def test_other_callbacks_see_the_scores_of_every_second_epoch():
     ).history
     assert seen == [0, 2, 3]
     assert len(history["val_information"]) == 3
+
+
+def test_a_model_that_reads_no_domains_is_refused_before_it_trains():
+    layers = dense("generator", 4, 4), judge(4), dense("classifier", 4, 3)
+    model = tft.domain.Restyler(*layers)
+    model.compile("sgd")
+    x, _ = batch()
+    batches = tf.data.Dataset.from_tensor_slices(x["target"]).batch(4)
+    watch = TargetValidation(None, batches)
+    with pytest.raises(TypeError, match=r"(?s)Expected.*DANN.*Received: Restyler"):
+        model.fit(tf.data.Dataset.from_tensors(x), callbacks=[watch], verbose=0)
+    assert model.optimizer.iterations == 0
+    with pytest.raises(TypeError, match="answer_information"):
+        watch.scores(model)
 
 
 def test_a_source_is_needed_for_risks_and_names_are_checked():

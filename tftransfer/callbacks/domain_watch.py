@@ -102,6 +102,7 @@ class TargetValidation(keras.callbacks.Callback):
         every: Epochs from one to the next; the first and the last always count.
 
     Raises:
+        TypeError: When the model reads no domains, as `Restyler` does not.
         ValueError: When a validator is none of these, or `source` is missing.
 
     Example:
@@ -124,6 +125,9 @@ class TargetValidation(keras.callbacks.Callback):
         self._source, self.every = source, every
         self._target = target.map(lambda *batch: batch[0])
 
+    def on_train_begin(self, logs=None):
+        _check_reads(self.model)
+
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == self.params.get("epochs")
         if logs is None or (epoch % self.every and not last):
@@ -132,12 +136,22 @@ class TargetValidation(keras.callbacks.Callback):
 
     def scores(self, model) -> dict:
         """Return {validator: score} of a model of `tftransfer.domain`."""
+        _check_reads(model)
         features, probabilities, _ = _seen(model, self._target, "target")
         source = None
         if set(self.validators) & set(NEED_SOURCE):
             of_source, answers, labels = _seen(model, self._source, "source")
             source = labels, of_source, answers
         return target_scores(self.validators, features, probabilities, source)
+
+
+def _check_reads(model) -> None:
+    if not hasattr(model, "read"):
+        raise TypeError(
+            "Expected a model that gives features and answers of both domains, such as "
+            f"`tft.DANN`. Received: {type(model).__name__}. Score the answers of its "
+            "`deployed` with the functions: `tft.domain.answer_information` and others."
+        )
 
 
 def _seen(model, batches, domain: str) -> tuple:
