@@ -10,6 +10,7 @@ import tensorflow as tf
 import tftransfer as tft
 from tests.domain.nets import batch
 from tests.domain.nets import cross_entropy
+from tests.domain.nets import dense
 from tests.domain.nets import judge
 from tests.domain.nets import parts
 from tftransfer.callbacks import DomainCollapse
@@ -79,6 +80,46 @@ def test_the_scores_are_those_of_the_functions():
     assert found == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.parametrize("form", ["numbers", "column", "one_hot"])
+def test_risks_are_those_of_rows_in_any_order_and_labels_in_any_form(form):
+    source, _, target = rows()
+    model = tft.DANN(*parts(), judge())
+    labels = np.array(model.head(model.extractor(source))).argmax(axis=1)
+    labels[:10] = (labels[:10] + 1) % 3  # a quarter is wrong
+    forms = {"numbers": labels, "column": labels[:, None], "one_hot": np.eye(3)[labels]}
+    data = tf.data.Dataset.from_tensor_slices((source, forms[form]))
+    target = tf.data.Dataset.from_tensor_slices(target).batch(16)
+    asked = {"validators": ["iwv"]}
+    found = [
+        TargetValidation(each.batch(16), target, **asked).scores(model)["iwv"]
+        for each in (data, data.shuffle(40, seed=0))
+    ]
+    features = [np.asarray(model.extractor(each)) for each in (source, rows()[2])]
+    mistakes = (np.arange(40) < 10).astype(float)
+    expected = float(np.mean(mistakes * importance_weights(*features)))
+    assert found[0] == pytest.approx(expected, rel=1e-3)
+    # Folds of the weights hold other rows then.
+    assert found[1] == pytest.approx(expected, rel=0.2)
+
+
+def test_a_net_that_diverged_scores_nan_and_goes_on():
+    source, labels, target = rows()
+    x, y = batch()
+    model = tft.DANN(*parts(), judge())
+    model.head.set_weights([np.full(w.shape, np.nan) for w in model.head.get_weights()])
+    model.compile("sgd", cross_entropy())
+    names = ["information", "snd", "entropy", "iwv", "dev", "a_distance"]
+    held = tf.data.Dataset.from_tensor_slices((source, labels)).batch(16)
+    target = tf.data.Dataset.from_tensor_slices(target).batch(16)
+    history = model.fit(
+        tf.data.Dataset.from_tensors((x, y)).repeat(3),
+        epochs=2,
+        callbacks=[TargetValidation(held, target, validators=names)],
+        verbose=0,
+    ).history
+    assert np.isnan([history[f"val_{name}"][-1] for name in names]).all()
+
+
 def test_other_callbacks_see_the_scores_of_every_second_epoch():
     x, y = batch()
     _, _, target = rows()
@@ -101,6 +142,20 @@ def test_other_callbacks_see_the_scores_of_every_second_epoch():
     ).history
     assert seen == [0, 2, 3]
     assert len(history["val_information"]) == 3
+
+
+def test_a_model_that_reads_no_domains_is_refused_before_it_trains():
+    layers = dense("generator", 4, 4), judge(4), dense("classifier", 4, 3)
+    model = tft.domain.Restyler(*layers)
+    model.compile("sgd")
+    x, _ = batch()
+    batches = tf.data.Dataset.from_tensor_slices(x["target"]).batch(4)
+    watch = TargetValidation(None, batches)
+    with pytest.raises(TypeError, match=r"(?s)Expected.*DANN.*Received: Restyler"):
+        model.fit(tf.data.Dataset.from_tensors(x), callbacks=[watch], verbose=0)
+    assert model.optimizer.iterations == 0
+    with pytest.raises(TypeError, match="answer_information"):
+        watch.scores(model)
 
 
 def test_a_source_is_needed_for_risks_and_names_are_checked():

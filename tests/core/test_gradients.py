@@ -29,6 +29,28 @@ def test_forward_is_identity_and_gradient_is_reversed(jit):
     np.testing.assert_allclose(run(x)[1], [[-2.0, -5.0]], rtol=1e-6)
 
 
+@pytest.mark.parametrize("jit", [False, True])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_the_input_passes_to_the_bit(dtype, jit):
+    layer = GradientReversal(scale=0.3, dtype=dtype)
+    rows = np.concatenate([np.random.default_rng(0).normal(size=999), [4e4, -4e4, 0]])
+    x = tf.cast(rows, dtype)
+
+    @tf.function(jit_compile=jit)
+    def run(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+        return y, tape.gradient(y, x)
+
+    for scale in (0.3, 1.0, 4.0):
+        layer.scale.assign(scale)
+        y, gradient = run(x)
+        assert y.dtype == x.dtype
+        np.testing.assert_array_equal(y, x)
+        np.testing.assert_array_equal(gradient, tf.cast(tf.fill([1002], -scale), dtype))
+
+
 def test_scale_is_kept_in_config_and_checked():
     again = GradientReversal.from_config(GradientReversal(0.3).get_config())
     assert float(again.scale) == pytest.approx(0.3)

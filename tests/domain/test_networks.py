@@ -9,6 +9,7 @@ from keras import ops
 import tftransfer as tft
 from tests.domain.nets import batch
 from tests.domain.nets import cross_entropy
+from tests.domain.nets import dense
 from tests.domain.nets import judge
 from tests.domain.nets import parts
 
@@ -86,61 +87,6 @@ def test_deep_corals_encoder_receives_both_gradients():
     np.testing.assert_allclose(found[1.0] - found[0.0], expected, rtol=1e-3, atol=1e-7)
 
 
-def test_mcds_heads_part_on_the_target_and_its_extractor_joins_them():
-    x, y = batch()
-    model = tft.MCD(*parts())
-    outputs = model(x, training=True)
-    before = float(model._discrepancy(*outputs["of_target"]))
-    for part, sign in ((model.head, 1), (model.extractor, -1)):
-        weights = part.trainable_weights
-        with tf.GradientTape() as tape:
-            model.compile("sgd", cross_entropy())
-            outputs = model(x, training=True)
-            term = model.transfer_losses(x, y, outputs)["discrepancy"]
-        steps = tape.gradient(term, weights)
-        for weight, step in zip(weights, steps, strict=True):
-            weight.assign_sub(0.05 * step)
-        after = float(model._discrepancy(*model(x, training=True)["of_target"]))
-        assert sign * (after - before) > 0
-        for weight, step in zip(weights, steps, strict=True):
-            weight.assign_add(0.05 * step)
-
-
-def test_mcd_answers_with_both_heads():
-    x, _ = batch()
-    model = tft.MCD(*parts())
-    features = model.extractor(x["target"])
-    both = [ops.softmax(head(features)) for head in (model.head, model.second_head)]
-    np.testing.assert_allclose(
-        ops.softmax(model(x["target"])), (both[0] + both[1]) / 2, rtol=1e-5
-    )
-
-
-def test_mcds_balance_is_that_of_mean_predictions_and_not_reversed():
-    x, y = batch()
-    model = tft.MCD(*parts(), discrepancy_weight=0.0, balance_weight=2.0)
-    model.compile("sgd", cross_entropy())
-    features = model.extractor(x["target"])
-    expected = 0.0
-    for head in (model.head, model.second_head):
-        shares = np.mean(ops.softmax(head(features)), axis=0)
-        expected += np.mean(np.log(1 / len(shares)) - np.log(shares))
-    outputs = model(x, training=True)
-    assert expected > 1e-4
-    terms = model.transfer_losses(x, y, outputs)
-    np.testing.assert_allclose(terms["balance"], expected, rtol=1e-4)
-    assert model.term_weights["balance"] == 2.0
-    for part in (model.extractor, model.second_head):
-        weights = part.trainable_weights
-        with tf.GradientTape() as tape:
-            outputs = model(x, training=True)
-            before = model.transfer_losses(x, y, outputs)["balance"]
-        for weight, step in zip(weights, tape.gradient(before, weights), strict=True):
-            weight.assign_sub(0.05 * step)
-        after = model.transfer_losses(x, y, model(x, training=True))["balance"]
-        assert float(after) < float(before)
-
-
 def test_adda_starts_as_the_source_and_leaves_it_alone():
     x, _ = batch()
     extractor, head = parts()
@@ -153,6 +99,23 @@ def test_adda_starts_as_the_source_and_leaves_it_alone():
         np.testing.assert_array_equal(a, v)
     moved = zip(extractor.variables, adda.target_encoder.variables, strict=True)
     assert any(np.any(np.asarray(a) != np.asarray(b)) for a, b in moved)
+
+
+def test_addas_target_encoder_trains_though_the_sources_is_frozen():
+    x, _ = batch()
+    extractor, head = parts(keras.layers.Dense(4))
+    extractor.trainable = head.trainable = False
+    adda = tft.ADDA(extractor, head, judge())
+    assert len(adda.target_encoder.trainable_variables) == 4
+    before = adda.target_encoder.get_weights()
+    adda.compile(keras.optimizers.SGD(0.1))
+    adda.fit(_pairs(x), verbose=0)
+    for a, b in zip(before, adda.target_encoder.get_weights(), strict=True):
+        assert np.abs(a - b).max() > 0
+    extractor, head = parts(keras.layers.Dense(4))
+    extractor.layers[0].trainable = False  # on purpose: the rest trains
+    adda = tft.ADDA(extractor, head, judge())
+    assert len(adda.target_encoder.trainable_variables) == 2
 
 
 def _pairs(x, y=None):
@@ -222,6 +185,35 @@ def test_labelled_rows_of_the_target_are_taught_and_count_as_target(name):
     assert np.isfinite(history["loss"][0])
 
 
+TAUGHT = {
+    **METHODS,
+    "MCD balanced": lambda: tft.MCD(*parts(), balance_weight=0.1),
+    "DRCN": lambda: tft.DRCN(*parts(), dense("decoder", 5, 4)),
+}
+
+
+@pytest.mark.parametrize("name", TAUGHT)
+def test_labels_of_the_target_move_the_extractor_as_in_plain_training(name):
+    x, y = batch(6, 4)
+    flags = np.array([False, True, False, False, True, False])
+    model = TAUGHT[name]()
+    weights = model.extractor.trainable_weights
+    for key, head in (("prediction", "head"), ("second", "second_head")):
+        if not hasattr(model, head):
+            continue
+        with tf.GradientTape(persistent=True) as tape:
+            answers = model({**x, "from_target": flags}, training=True)[key]
+            found = cross_entropy()(y, answers, flags)
+            plain = getattr(model, head)(model.extractor(x["source"]))
+            expected = cross_entropy()(y, plain, flags)
+        for weight in weights:
+            wanted = tape.gradient(expected, weight)
+            assert np.abs(wanted).max() > 1e-3
+            np.testing.assert_allclose(
+                tape.gradient(found, weight), wanted, rtol=1e-4, atol=1e-6
+            )
+
+
 def test_soft_labels_teach_the_labelled_rows_alone():
     x, y = batch(6, 4)
     flags = np.array([False, True, False, False, True, False])
@@ -264,29 +256,6 @@ def test_the_conditioned_rows_are_outer_products():
     expected = np.stack([np.outer(a, b).ravel() for a, b in zip(features, p)])
     found = cdan._conditioned(features, cdan.head(features))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
-
-
-def test_drcn_redraws_the_clean_target_from_noise():
-    x, y = batch()
-    keras.utils.set_random_seed(0)
-    decoder = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
-    noise = keras.layers.Rescaling(0.0)  # all of it is lost
-    drcn = tft.DRCN(*parts(), decoder, noise=noise, scale=2.0)
-    outputs = drcn(x, training=True)
-    drawn = np.asarray(decoder(drcn.extractor(np.zeros_like(x["target"]))))
-    found = drcn.transfer_losses(x, y, outputs)["reconstruction"]
-    expected = np.mean((x["target"] - drawn) ** 2) / 4
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-    assert drcn.reconstruct(x["target"]).shape == (10, 4)
-
-
-def test_impulse_noise_sets_its_share_while_training_alone():
-    noise = tft.domain.ImpulseNoise(0.25, value=-1.0, seed=0)
-    x = np.ones((100, 100), "float32")
-    noisy = np.asarray(noise(x, training=True))
-    assert (noisy == -1).mean() == pytest.approx(0.25, abs=0.02)
-    assert (noisy[noisy != -1] == 1).all()
-    np.testing.assert_array_equal(noise(x), x)
 
 
 def test_batches_of_one_domain_are_refused():

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import tftransfer as tft
 from tests.domain.nets import batch
@@ -114,3 +115,51 @@ def test_a_specific_model_is_loaded_as_it_was(tmp_path):
         each.train_on_batch(x, y)
     for a, b in zip(model.variables, again.variables, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+@pytest.mark.parametrize("policy", ["separate", "specific"])
+def test_an_extractor_frozen_at_first_trains_and_is_loaded_once_thawed(
+    policy, tmp_path
+):
+    x, y = batch()
+    norm = keras.layers.BatchNormalization(momentum=0.5, name="norm")
+    extractor, head = parts(norm)
+    extractor.trainable = False
+    model = tft.DeepCORAL(extractor, head, batch_norm=policy)
+    model.compile(keras.optimizers.SGD(0.5), cross_entropy())
+    before = [np.array(v) for v in model.features_of(x["source"], "source")]
+    model.train_on_batch(x, y)
+    np.testing.assert_array_equal(model.features_of(x["source"], "source"), before)
+    extractor.trainable = True
+    model.compile(keras.optimizers.SGD(0.5), cross_entropy())
+    model.train_on_batch(x, y)
+    own = {v.name.split("_norm_")[1] for v in model._passes._own.values()}
+    averages, scales = {"moving_mean", "moving_variance"}, {"gamma", "beta"}
+    assert own == (averages | scales if policy == "specific" else averages)
+    for scale in model._passes.scales(trainable=True):
+        assert np.abs(np.array(scale) - scale.path.endswith("gamma")).max() > 1e-4
+    model.save(tmp_path / "model.keras")
+    again = tft.load_model(tmp_path / "model.keras")
+    for name in ("source", "target"):
+        np.testing.assert_allclose(
+            *(each.features_of(x[name], name) for each in (model, again)), atol=1e-6
+        )
+
+
+def test_a_thaw_inside_one_fit_reaches_the_sources_scales():
+    x, y = batch()
+    model = model_with("specific")
+    norm = model.extractor.get_layer("norm")
+    norm.trainable = False
+    model.compile(keras.optimizers.SGD(0.5), cross_entropy())
+    found = []
+
+    class Thaw(keras.callbacks.Callback):
+        def on_train_batch_end(self, step, logs=None):
+            found.append(np.array(model._passes.scales(norm.trainable)[0]))
+            norm.trainable = True
+
+    data = tf.data.Dataset.from_tensors((x, y)).repeat(2)
+    model.fit(data, callbacks=[Thaw()], verbose=0)
+    np.testing.assert_array_equal(found[0], 1)
+    assert np.abs(found[1] - 1).max() > 1e-4

@@ -1,6 +1,7 @@
 """adapt: what it learns, keeps, resumes, refuses and never reads."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -183,6 +184,44 @@ def test_an_epoch_that_lost_the_source_is_none_to_choose():
     logged = [scores.scores()["val_score"] for _ in range(3)]
     assert logged[:2] == [1.0, 1.0]
     assert np.isnan(logged[2])
+
+
+def test_what_the_classifier_came_without_learns_faster_and_nothing_else(
+    classifier, monkeypatch
+):
+    seen = {}
+
+    def kept(model, **options):
+        seen.update(options, model=model)
+        raise InterruptedError
+
+    monkeypatch.setattr("tftransfer.domain.adapt_run.compile_one_cycle", kept)
+    with pytest.raises(InterruptedError):
+        tft.adapt(classifier, small(16), small(16, 3)[0], batch_norm="specific", **FAST)
+    model = seen["model"]
+    judge = {re.escape(v.path) for v in model.discriminator.trainable_variables}
+    assert any("source_" in v.path for v in model.trainable_variables)
+    assert seen["multipliers"] == dict.fromkeys(judge, 10.0)
+
+
+@pytest.mark.parametrize("policy", ["joint", "separate", "specific"])
+def test_epochs_are_scored_on_the_source_by_its_own_averages(classifier, policy):
+    (xs, ys), xt = small(12), 255 - small(12, 3)[0]
+    model = tft.DANN(classifier.backbone, classifier.head, batch_norm=policy)
+    for layer in model.extractor._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.momentum = 0.1
+    model({"source": xs, "target": xt}, training=True)
+    pictures = tf.data.Dataset.from_tensor_slices
+    validation, target = pictures((xs, ys)).batch(5), pictures((xt,)).batch(5)
+    carried = Carried(model, classifier, validation, target)
+    features, found = carried._source()[1], carried.scores({"information"})
+    expected, answers = model.read(xs, "source")
+    np.testing.assert_allclose(features, expected, rtol=1e-4, atol=1e-5)
+    loss = -np.log(answers[np.arange(12), ys]).mean()
+    assert found["loss"] == pytest.approx(loss, rel=1e-4)
+    apart = np.abs(expected - model.extractor(xs)).max() > 0.1
+    assert apart == (policy != "joint")
 
 
 @pytest.mark.parametrize("method", sorted({*METHODS} - {"dann", "coral", "jan"}))

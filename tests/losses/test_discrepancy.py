@@ -111,6 +111,53 @@ def test_coral_is_a_quarter_of_the_covariances_distance():
     assert float(moved) == pytest.approx(float(found), rel=1e-3)
 
 
+@pytest.mark.parametrize("graph", [False, True])
+@pytest.mark.parametrize(
+    ("m", "near", "error"),
+    [(5, 1.0, 1e-5), (7, 1e-2, 5e-3)],  # the latter cancels, to 1e-4 of its parts
+)
+def test_coral_of_more_columns_than_rows_makes_no_covariance(
+    graph, m, near, error, monkeypatch
+):
+    n, d = 7, 1100
+    rng = np.random.default_rng(0)
+    source = 3 + rng.normal(size=(n, d))
+    target = source[:m] + near * rng.normal(size=(m, d))
+    gap = np.cov(source.T) - np.cov(target.T)
+    expected = np.sum(gap**2) / (4 * d * d)
+    moved = -(target - target.mean(0)) @ gap / ((m - 1) * d * d)
+
+    def run(rows):
+        with tf.GradientTape() as tape:
+            tape.watch(rows)
+            value = CORALLoss()(tf.constant(source, "float32"), rows)
+        return value, tape.gradient(value, rows)
+
+    if graph:
+        run = tf.function(run, input_signature=[tf.TensorSpec((None, d))])
+    else:
+        monkeypatch.setattr("tftransfer.losses.covariances._covariance", None)
+    value, gradient = run(tf.constant(target, "float32"))
+    assert float(value) == pytest.approx(expected, rel=error)
+    np.testing.assert_allclose(gradient, moved, atol=1e-4 * np.abs(moved).max())
+    same = float(CORALLoss()(source, source))
+    assert 0 <= same <= 1e-6 * np.sum(np.cov(source.T) ** 2) / (4 * d * d)
+
+
+def test_coral_in_a_graph_takes_as_many_rows_as_come():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(3000, 1100)).astype("float32")
+    run = tf.function(
+        lambda x, z: CORALLoss()(x, z),
+        input_signature=[tf.TensorSpec((None, 1100))] * 2,
+    )
+    for n in (10, 1500):
+        source, target = rows[:n], 2 * rows[-n:]
+        gap = np.cov(source.T) - np.cov(target.T)
+        expected = np.sum(gap**2) / (4 * 1100**2)
+        assert float(run(source, target)) == pytest.approx(expected, rel=1e-4)
+
+
 @pytest.mark.parametrize("loss", [MMDLoss(), MMDLoss(estimator="unbiased")])
 def test_no_gradient_flows_through_the_bandwidth(loss):
     source, target = (tf.constant(rows, "float32") for rows in samples())

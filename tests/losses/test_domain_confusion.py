@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tftransfer.losses import ClassBalanceLoss
 from tftransfer.losses import ClassifierDiscrepancyLoss
 from tftransfer.losses import ConfusionLoss
 from tftransfer.losses import DomainLoss
@@ -47,3 +48,23 @@ def test_discrepancy_is_the_mean_over_rows_and_classes():
     each = [np.exp(x) / np.exp(x).sum(axis=1, keepdims=True) for x in (a, b)]
     expected = np.abs(each[0] - each[1]).mean()
     assert float(ClassifierDiscrepancyLoss()(a, b)) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize("shares", [[1 / 3, 1 / 3, 1 / 3], [0.7, 0.3, 0.0]])
+def test_balance_is_the_divergence_of_the_mean_prediction_from_the_shares(shares):
+    logits = np.random.default_rng(0).normal(size=(5, 3))
+    rows = [np.exp(x) / np.exp(x).sum() for x in logits]
+    means = [sum(row[c] for row in rows) / 5 for c in range(3)]
+    expected = sum(s * np.log(s / q) for s, q in zip(shares, means) if s)
+    found = float(ClassBalanceLoss()(shares, logits))
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert np.isfinite(float(ClassBalanceLoss()(shares, 1e4 * logits)))
+
+
+@pytest.mark.parametrize(
+    ("shares", "options"),
+    [(np.ones(2) / 2, {}), (np.ones(3) / 3, {"sample_weight": np.ones(5)})],
+)
+def test_balance_refuses_other_classes_and_weights(shares, options):
+    with pytest.raises(ValueError, match=r"(?s)Expected shares.*Received.*\(5, 3\)"):
+        ClassBalanceLoss()(shares, np.zeros((5, 3)), **options)

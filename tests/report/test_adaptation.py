@@ -5,6 +5,7 @@ import types
 import numpy as np
 import pytest
 
+from tftransfer.report.adaptation import _choice
 from tftransfer.report.adaptation import comparison_rows
 from tftransfer.report.adaptation_noise import ScoredRows
 from tftransfer.report.adaptation_verdict import judge_adaptation
@@ -41,7 +42,7 @@ def facts(right=60, information=1.0, dev=0.3, labelled=True, rows=None):
     )
 
 
-def history(best=2, few=0, **changed):
+def history(best=2, few=0, batch_norm="inference", **changed):
     start = {"val_information": 1.0, "val_snd": 2.0, "val_accuracy": 0.9}
     logged = {
         "val_information": [0.5, 2.0, 3.0],
@@ -53,7 +54,13 @@ def history(best=2, few=0, **changed):
         start=start,
         history=logged | changed,
         best={"epoch": best},
-        plan=types.SimpleNamespace(validator="information", labelled_target=few),
+        epoch=[0, 1, 2],
+        plan=types.SimpleNamespace(
+            validator="information",
+            held_out=30,
+            batch_norm=batch_norm,
+            labelled_target=few,
+        ),
     )
 
 
@@ -164,3 +171,9 @@ def test_what_is_drawn():
     drawn = draw_domains({"before": (facts().source_features, np.ones((3, 4)))})
     assert "source" in drawn
     assert "target" in drawn
+
+
+@pytest.mark.parametrize("policy", ["inference", "separate", "specific"])
+def test_the_report_says_whose_averages_the_saved_net_has(policy):
+    said = "the saved net has the target's alone" in _choice(history(2, policy))
+    assert said == (policy != "inference")

@@ -92,16 +92,17 @@ class TargetValidation(keras.callbacks.Callback):
     lower), "snd" (`soft_neighbourhood_density`, higher), "iwv" and "dev"
     (`reweighted_risk` and `dev_risk` of mistakes on the source, lower), "a_distance"
     (`proxy_a_distance` of the features: how far apart the domains are, not how good the
-    answers).
+    answers). They are NaN where the net's answers are, which diverged.
 
     Args:
-        source: Held-out batches (x, y) of the source; needed for "iwv", "dev" and
-            "a_distance".
+        source: Held-out batches (x, y) of the source, y class numbers or one-hot, in
+            any order; needed for "iwv", "dev" and "a_distance".
         target: Batches of the target, x or (x, y); labels are dropped unread.
         validators: Which of them.
         every: Epochs from one to the next; the first and the last always count.
 
     Raises:
+        TypeError: When the model reads no domains, as `Restyler` does not.
         ValueError: When a validator is none of these, or `source` is missing.
 
     Example:
@@ -124,6 +125,9 @@ class TargetValidation(keras.callbacks.Callback):
         self._source, self.every = source, every
         self._target = target.map(lambda *batch: batch[0])
 
+    def on_train_begin(self, logs=None):
+        _check_reads(self.model)
+
     def on_epoch_end(self, epoch, logs=None):
         last = epoch + 1 == self.params.get("epochs")
         if logs is None or (epoch % self.every and not last):
@@ -132,16 +136,40 @@ class TargetValidation(keras.callbacks.Callback):
 
     def scores(self, model) -> dict:
         """Return {validator: score} of a model of `tftransfer.domain`."""
-        target, source = _seen(model, self._target, "target"), None
+        _check_reads(model)
+        features, probabilities, _ = _seen(model, self._target, "target")
+        source = None
         if set(self.validators) & set(NEED_SOURCE):
-            labels = np.concatenate([np.ravel(y) for _, y, *_ in self._source])
-            inputs = self._source.map(lambda x, *_: x)
-            source = labels, *_seen(model, inputs, "source")
-        return target_scores(self.validators, *target, source)
+            of_source, answers, labels = _seen(model, self._source, "source")
+            source = labels, of_source, answers
+        return target_scores(self.validators, features, probabilities, source)
 
 
-def _seen(model, batches, domain: str) -> tuple[np.ndarray, np.ndarray]:
-    """Return (flat features, probabilities) of all rows."""
-    found = [model.read(x, domain) for x in batches]
+def _check_reads(model) -> None:
+    if not hasattr(model, "read"):
+        raise TypeError(
+            "Expected a model that gives features and answers of both domains, such as "
+            f"`tft.DANN`. Received: {type(model).__name__}. Score the answers of its "
+            "`deployed` with the functions: `tft.domain.answer_information` and others."
+        )
+
+
+def _seen(model, batches, domain: str) -> tuple:
+    """Return flat features, probabilities and labels, if any, of all rows.
+
+    One pass: the rows of a shuffled dataset come in another order next time.
+    """
+    found, labels = [], []
+    for batch in batches:
+        x, *rest = batch if isinstance(batch, tuple) else (batch,)
+        found.append(model.read(x, domain))
+        labels += [_numbers(np.asarray(rest[0]))] if rest else []
     features, probabilities = (np.concatenate(each) for each in zip(*found))
-    return features.reshape(len(features), -1), probabilities
+    labels = np.concatenate(labels) if labels else None
+    return features.reshape(len(features), -1), probabilities, labels
+
+
+def _numbers(labels: np.ndarray) -> np.ndarray:
+    """Return labels (n,), (n, 1) or one-hot (n, classes) as class numbers (n,)."""
+    one_hot = labels.ndim > 1 and labels.shape[-1] > 1
+    return labels.argmax(axis=-1) if one_hot else np.ravel(labels)

@@ -13,9 +13,10 @@ from tftransfer.core.registration import register
 class GradientReversal(keras.layers.Layer):
     """Pass the input on and multiply its gradient by `-scale`.
 
-    forward: y = x; backward: dL/dx = -scale * dL/dy. Written with `stop_gradient`, so
-    it is exact on TensorFlow, JAX and PyTorch, compiled or not. `scale` (lambda in the
-    paper) is a non-trainable variable: a callback may change it within one `fit`.
+    forward: y = x, to the bit in any dtype; backward: dL/dx = -scale * dL/dy. Written
+    with `stop_gradient`, so it is the same on TensorFlow, JAX and PyTorch, compiled or
+    not. `scale` (lambda in the paper) is a non-trainable variable: a callback may
+    change it within one `fit`.
 
     Args:
         scale: Factor of the reversed gradient, 0 or more. 0 blocks the gradient.
@@ -54,7 +55,9 @@ class GradientReversal(keras.layers.Layer):
 
     def call(self, x):
         scale = ops.cast(self.scale, x.dtype)
-        return ops.stop_gradient(x * (1 + scale)) - scale * x
+        stopped = ops.stop_gradient(x)
+        # x - stopped is 0: (1 + scale) * x - scale * x would round and overflow.
+        return stopped - scale * (x - stopped)
 
     def compute_output_shape(self, input_shape):
         return input_shape

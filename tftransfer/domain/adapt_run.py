@@ -93,7 +93,7 @@ class AdaptRun:
     def _compile(self) -> None:
         model, plan = self.model, self.plan
         own = {id(v) for v in self.carried.classifier.trainable_variables}
-        own |= {id(v) for v in model.encoder_of("target").trainable_variables}
+        own |= {id(v) for v in model.backbone_variables()}
         added = [v for v in model.trainable_variables if id(v) not in own]
         faster = dict.fromkeys((re.escape(v.path) for v in added), _ADDED)
         second = getattr(model, "second_head", None)

@@ -39,7 +39,9 @@ class ADDA(DomainModel):
         sees: "features", or "scores": the discriminator sees the head's output, as in
             the authors' code for digits.
         mapping_weight: Factor of the encoder's loss.
-        target_encoder: The encoder to start from; None for a copy of the source's.
+        target_encoder: The encoder to start from; None for a copy of the source's. What
+            is frozen there is frozen in the copy, unless that is all of it: then the
+            whole copy trains.
         head_output: "logits", "probabilities", or "auto".
         **kwargs: `name`.
 
@@ -85,8 +87,7 @@ class ADDA(DomainModel):
         check_one_of("sees", sees, ["features", "scores"])
         self.sees = sees
         if target_encoder is None:
-            target_encoder = keras.models.clone_model(extractor)
-            target_encoder.set_weights(extractor.get_weights())
+            target_encoder = _copy(extractor)
         self.target_encoder = target_encoder
         seen = extractor if sees == "features" else head
         self.discriminator = checked_discriminator(discriminator, flat_size(seen))
@@ -143,3 +144,13 @@ class ADDA(DomainModel):
 
     def build_deployed(self):
         return chain(self.target_encoder, self.head, name=f"{self.name}_deployed")
+
+
+def _copy(extractor: keras.Model) -> keras.Model:
+    """Return a copy with the same weights, of which something trains."""
+    copy = keras.models.clone_model(extractor)
+    copy.set_weights(extractor.get_weights())
+    if not copy.trainable_variables:
+        for layer in copy._flatten_layers():
+            layer.trainable = True  # a container's flag does not reach all inside it
+    return copy

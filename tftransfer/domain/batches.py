@@ -33,8 +33,12 @@ class Domains:
         """
         if self.order is None:
             return source
-        labelled = target[ops.shape(target)[0] - self.labelled :]
-        return ops.take(ops.concatenate([source, labelled]), self.order, axis=0)
+        known = ops.concatenate([source, self.labelled_target(target)])
+        return ops.take(known, self.order, axis=0)
+
+    def labelled_target(self, target):
+        """Return the rows that have labels of values of the target (m, ...)."""
+        return target[ops.shape(target)[0] - self.labelled :]
 
 
 def domains_of(x) -> Domains:

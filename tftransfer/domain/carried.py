@@ -3,8 +3,6 @@
 TensorFlow only.
 """
 
-import math
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -38,17 +36,16 @@ class Carried:
         self.target = target.map(lambda *batch: batch[0])
         second = getattr(model, "second_head", None)
         self._heads = [model.head] if second is None else [model.head, second]
-        source, target = (model.encoder_of(name) for name in ("source", "target"))
-        reading = self._heads, model.head_output
-        self._nets = dict.fromkeys(("source", "target"), _reader(target, *reading))
-        if source is not target:
-            self._nets["source"] = _reader(source, *reading)
+        read = _reader(model, "target", self._heads)
+        self._nets = {"source": read, "target": read}
+        if model.reads_source_apart:
+            self._nets["source"] = _reader(model, "source", self._heads)
 
     def scores(self, validators) -> dict:
         """Return the source's "accuracy" and "loss", and the value of each validator.
 
         Args:
-            validators: Names of `VALIDATORS`; NaN where the net's answers are.
+            validators: Names of `VALIDATORS`; NaN where the net diverged.
         """
         found, place = {}, 0
         if self.validation is not None:
@@ -57,8 +54,6 @@ class Carried:
             found = _task_scores(labels, answers[place])
         seen, probabilities = self._nets["target"](self.target)
         probabilities = probabilities[place]
-        if not np.isfinite(probabilities).all():  # it diverged
-            return found | dict.fromkeys(validators, math.nan)
         source = None
         if set(validators) & set(NEED_SOURCE):
             source = labels, features, answers[place]
@@ -91,13 +86,15 @@ class Carried:
         return np.concatenate(labels), features, answers
 
 
-def _reader(encoder: keras.Model, heads: list, said: str):
+def _reader(model: DomainModel, domain: str, heads: list):
     """Return the function from batches to features and each head's probabilities."""
-    kinds = [kind_of_outputs(head, said, "head") for head in heads]
+    kinds = [kind_of_outputs(head, model.head_output, "head") for head in heads]
 
     @tf.function(reduce_retracing=True)
     def run(x):
-        features = encoder(x, training=False)
+        # Of the source by averages of its own, where it has some: by the target's it
+        # looks lost although it is not.
+        features = model.features_of(x, domain)
         answers = [head(features, training=False) for head in heads]
         return features, [
             keras.ops.softmax(as_logits(each, kind))

@@ -9,6 +9,7 @@ from tftransfer.core import chain
 from tftransfer.core import gather_replicas
 from tftransfer.core import kind_of_outputs
 from tftransfer.domain.batches import domains_of
+from tftransfer.domain.passes import APART
 from tftransfer.domain.passes import Passes
 
 
@@ -51,10 +52,21 @@ class DomainModel(TransferModel):
             self._kind = kind_of_outputs(head, head_output, "head")
         self._passes = Passes(self, extractor, batch_norm)
 
+    def _without_frozen_parts(self, variables) -> list:
+        # The source's scales rest with the layer whose scales they stand in for.
+        passes = getattr(self, "_passes", None)
+        resting = {id(v) for v in passes.scales(trainable=False)} if passes else ()
+        found = super()._without_frozen_parts(variables)
+        return [v for v in found if id(v) not in resting]
+
+    def backbone_variables(self) -> list:
+        """Return what trains as a part of the extractor, also of the source alone."""
+        found = self.encoder_of("target").trainable_variables
+        return [*found, *self._passes.scales(trainable=True)]
+
     def forward_train(self, x):
         domains = domains_of(x)
-        seen = self.target_input(domains.target)
-        source, target = self._passes(domains.source, seen)
+        source, target = self._passes(domains.source, domains.target)
         outputs = {"source": source, "target": target}
         if self.reads_scores:
             scores = self.head(ops.concatenate([source, target]), training=True)
@@ -66,10 +78,6 @@ class DomainModel(TransferModel):
             features = domains.of_labels(source, target)
             outputs["prediction"] = self.head(features, training=True)
         return {**outputs, **self.forward_domains(domains, outputs)}
-
-    def target_input(self, rows):
-        """Return what the extractor sees of the target's rows; they themselves."""
-        return rows
 
     def forward_domains(self, domains, outputs: dict) -> dict:
         """Return what a method computes besides; nothing by default.
@@ -86,6 +94,12 @@ class DomainModel(TransferModel):
     def encoder_of(self, domain: str) -> keras.Model:
         """Return the extractor that serves a domain, "source" or "target"."""
         return self.extractor
+
+    @property
+    def reads_source_apart(self) -> bool:
+        """Whether the source's rows are read by another net or other averages."""
+        other = self.encoder_of("source") is not self.encoder_of("target")
+        return other or self.batch_norm in APART
 
     def features_of(self, x, domain: str):
         """Return features as in inference; of the source by averages of its own.

@@ -5,6 +5,7 @@ from keras import ops
 
 from tftransfer.core import check_range
 from tftransfer.core import register
+from tftransfer.domain.batches import domains_of
 from tftransfer.domain.domain_model import DomainModel
 
 
@@ -64,8 +65,8 @@ class DRCN(DomainModel):
         head: A built model: features -> logits or probabilities (batch, classes).
         decoder: A built model: features -> what the encoder's input looks like.
         reconstruction_weight: Factor of the reconstruction.
-        noise: Layer before the encoder for rows that are redrawn; None for impulse
-            noise that sets half of the values to 0.
+        noise: Layer before the encoder for rows that are redrawn, not for those that
+            are classified; None for impulse noise that sets half of the values to 0.
         scale: What values of the input are divided by in the reconstruction's error:
             255 for pictures in [0, 255].
         head_output: "logits", "probabilities", or "auto".
@@ -127,12 +128,18 @@ class DRCN(DomainModel):
         """Return what the decoder draws of rows without noise, (batch, ...)."""
         return self.decoder(self.extractor(x, training=False), training=False)
 
-    def target_input(self, rows):
-        return self.noise(rows, training=True)
-
-    def forward_domains(self, domains, outputs):
-        drawn = self.decoder(outputs["target"], training=True)
-        return {"wanted": domains.target, "drawn": drawn}
+    def forward_train(self, x):
+        domains = domains_of(x)
+        # Labelled rows of the target are classified as they are, with the source, and
+        # redrawn from noise with the rest of the target.
+        known = domains.of_labels(domains.source, domains.target)
+        noisy = self.noise(domains.target, training=True)
+        known, seen = self._passes(known, noisy)
+        return {
+            "prediction": self.head(known, training=True),
+            "wanted": domains.target,
+            "drawn": self.decoder(seen, training=True),
+        }
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         pair = (

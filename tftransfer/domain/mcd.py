@@ -3,6 +3,7 @@
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from tftransfer.core import GradientReversal
@@ -12,6 +13,7 @@ from tftransfer.core import register
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.domain_model import DomainModel
 from tftransfer.domain.domain_model import check_fit
+from tftransfer.losses import ClassBalanceLoss
 from tftransfer.losses import ClassifierDiscrepancyLoss
 
 
@@ -93,6 +95,7 @@ class MCD(DomainModel):
         self._reverse = GradientReversal(repeats)
         self.share_scalar("reversal", self._reverse.scale)
         self._discrepancy = ClassifierDiscrepancyLoss()
+        self._balance = ClassBalanceLoss()
         self.add_term("second_head")
         self.add_term("discrepancy", discrepancy_weight)
         if balance_weight:
@@ -102,21 +105,34 @@ class MCD(DomainModel):
     def forward_train(self, x):
         domains = domains_of(x)
         source, target = self._passes(domains.source, domains.target)
-        rows = ops.shape(source)[0]
-        heads = (self.head, self.second_head)
-        first, second = (
-            head(ops.concatenate([source, self._reverse(target)]), training=True)
-            for head in heads
-        )
-        straight = {}
+        found = [self._scores(each, domains, source, target) for each in self._heads()]
+        prediction, second = (scores.pop("taught") for scores in found)
+        both = {name: [scores[name] for scores in found] for name in found[0]}
+        return {"prediction": prediction, "second": second, **both}
+
+    def _heads(self) -> tuple:
+        return self.head, self.second_head
+
+    def _scores(self, head, domains, source, target) -> dict:
+        """Return a head's scores of labelled rows and of the target, reversed or not.
+
+        What is taught goes straight: through the reversal the labels of target rows
+        would drive the extractor away from them.
+        """
+        known, straight = [source], {}
         if self.balance_weight:
-            straight["straight"] = [head(target, training=True) for head in heads]
-        return {
-            **straight,
-            "prediction": domains.of_labels(first[:rows], first[rows:]),
-            "second": domains.of_labels(second[:rows], second[rows:]),
-            "of_target": [first[rows:], second[rows:]],
-        }
+            straight["straight"] = tail = head(target, training=True)
+        elif domains.order is not None:
+            known.append(domains.labelled_target(target))
+        # One call: a head that normalises must not see a few rows by themselves.
+        rows = ops.concatenate([*known, self._reverse(target)])
+        scores = head(rows, training=True)
+        n = ops.shape(source)[0]
+        of_target = ops.shape(scores)[0] - ops.shape(target)[0]
+        if not self.balance_weight:
+            tail = scores[n:of_target]
+        taught = domains.of_labels(scores[:n], tail)
+        return {"taught": taught, "of_target": scores[of_target:], **straight}
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         logits = [as_logits(scores, self._kind) for scores in outputs["of_target"]]
@@ -125,14 +141,16 @@ class MCD(DomainModel):
             "discrepancy": -self._discrepancy(*logits),
         }
         if self.balance_weight:
+            classes = self.head.output_shape[-1]
+            shares = ops.full((classes,), 1 / classes)
             terms["balance"] = sum(
-                _imbalance(as_logits(scores, self._kind))
+                self._balance(shares, as_logits(scores, self._kind))
                 for scores in outputs["straight"]
             )
         return terms
 
     def answers_of(self, features):
-        both = [head(features) for head in (self.head, self.second_head)]
+        both = [head(features) for head in self._heads()]
         if self._kind == "probabilities":
             return (both[0] + both[1]) / 2
         halves = [ops.log_softmax(ops.cast(each, "float32")) for each in both]
@@ -145,17 +163,15 @@ class MCD(DomainModel):
         return keras.Model(inputs, outputs, name=f"{self.name}_deployed")
 
 
-def _imbalance(logits):
-    """Return KL(uniform || mean prediction of the rows), in nats, from (n, classes)."""
-    sums = ops.logsumexp(ops.log_softmax(ops.cast(logits, "float32")), axis=0)
-    rows = ops.cast(ops.shape(logits)[0], "float32")
-    return ops.log(rows / logits.shape[-1]) - ops.mean(sums)
-
-
 def _another(head: keras.Model) -> keras.Model:
     """Return a copy of a head with new random weights and a name of its own."""
     copy = keras.models.clone_model(head)
     copy.name = f"{head.name}_2"
+    for mine, its in zip(copy.weights, head.weights):
+        values, others = map(ops.convert_to_numpy, (mine, its))
+        # An initializer with a seed, or of constants: equal heads would never part.
+        if values.ndim > 1 and (np.ptp(values) == 0 or np.array_equal(values, others)):
+            mine.assign(keras.initializers.GlorotUniform()(mine.shape, mine.dtype))
     return copy
 
 

@@ -6,6 +6,7 @@ from keras import ops
 from tftransfer.core import check_one_of
 
 BATCH_NORM = ("joint", "separate", "specific", "inference")
+APART = ("separate", "specific")  # the source has averages of its own
 
 
 class Passes:
@@ -32,23 +33,33 @@ class Passes:
     def __init__(self, model, extractor: keras.Model, policy: str):
         check_one_of("batch_norm", policy, BATCH_NORM)
         self._extractor, self._policy = extractor, policy
-        self._own = {}
+        self._own, self._scales = {}, []
+        if policy not in APART:
+            return
+        # Not by what is trainable now: a frozen layer counts its scale among the other
+        # variables, and may be thawed later.
         for layer in _batch_norms(extractor):
-            if policy in ("separate", "specific"):
-                self._copy(model, layer.non_trainable_variables, trainable=False)
+            for variable in layer._non_trainable_variables:
+                self._copy(model, variable, trainable=False)
             if policy == "specific":
-                self._copy(model, layer.trainable_variables, trainable=True)
+                for variable in layer._trainable_variables:
+                    own = self._copy(model, variable, trainable=True)
+                    self._scales.append((layer, own))
 
-    def _copy(self, model, variables, trainable: bool) -> None:
-        """Give the source variables of its own that start as these are."""
-        for variable in variables:
-            start = keras.initializers.Constant(ops.convert_to_numpy(variable))
-            self._own[id(variable)] = model.add_weight(
-                shape=variable.shape,
-                initializer=start,
-                trainable=trainable,
-                name=f"source_{variable.path.replace('/', '_')}",
-            )
+    def _copy(self, model, variable, trainable: bool):
+        """Give the source a variable of its own that starts as this one; returns it."""
+        start = keras.initializers.Constant(ops.convert_to_numpy(variable))
+        own = self._own[id(variable)] = model.add_weight(
+            shape=variable.shape,
+            initializer=start,
+            trainable=trainable,
+            name=f"source_{variable.path.replace('/', '_')}",
+        )
+        return own
+
+    def scales(self, trainable: bool) -> list:
+        """Return the source's scales and shifts whose layer is trainable, or not."""
+        return [own for layer, own in self._scales if layer.trainable == trainable]
 
     def __call__(self, source, target) -> tuple:
         """Return the features (of the source, of the target) in training."""
@@ -74,9 +85,12 @@ class Passes:
             rows,
             training=training,
         )
+        if not training:
+            return features  # which moved nothing
         for variable, value in zip(state, after, strict=True):
-            if id(variable) in self._own:
-                self._own[id(variable)].assign(value)
+            own = self._own.get(id(variable))
+            if own is not None and not own.trainable:
+                own.assign(value)
             elif (
                 "seed_generator" in variable.path
             ):  # or both passes drop the same units

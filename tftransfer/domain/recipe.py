@@ -65,7 +65,8 @@ def adapt(
             choose the epoch.
         validation: Labelled pictures of the source that do not train. Needed for "iwv"
             and "dev", and wanted for all: epochs that lost more than a tenth of the
-            accuracy on them are none to choose.
+            accuracy on them are none to choose. Read by averages of the source's own
+            where `batch_norm` keeps some; the classifier gets those of the target.
         method: "dann", "cdan", "dan", "jan", "coral", "mcd", "adda" or "confusion".
         method_options: Further arguments of the method, such as `domain_weight`. MCD
             gets `balance_weight` 0.01 where nothing else is said.

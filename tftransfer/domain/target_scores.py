@@ -1,5 +1,7 @@
 """Several scores without target labels at once, of what a net makes of both domains."""
 
+import math
+
 import numpy as np
 
 from tftransfer.domain.discrepancy import proxy_a_distance
@@ -21,7 +23,7 @@ NAMES = (*_OF_ANSWERS, *NEED_SOURCE)
 
 
 def target_scores(names, features, probabilities, source=None) -> dict:
-    """Return {name: score} for some of `NAMES`.
+    """Return {name: score} for some of `NAMES`; NaN where a net diverged.
 
     Args:
         names: Which scores.
@@ -30,6 +32,8 @@ def target_scores(names, features, probabilities, source=None) -> dict:
         source: (labels (n,), features (n, d), probabilities (n, classes)) of held-out
             source rows; needed for the names in `NEED_SOURCE`.
     """
+    if not _finite(probabilities):
+        return dict.fromkeys(names, math.nan)
     found = {
         name: score(probabilities)
         for name, score in _OF_ANSWERS.items()
@@ -38,6 +42,8 @@ def target_scores(names, features, probabilities, source=None) -> dict:
     if not set(names) & set(NEED_SOURCE):
         return found
     labels, of_source, answers = source
+    if not _finite(features, of_source, answers):
+        return found | dict.fromkeys(set(names) & set(NEED_SOURCE), math.nan)
     folds = min(5, len(of_source), len(features))
     if "a_distance" in names:
         found["a_distance"] = proxy_a_distance(of_source, features, folds=folds)
@@ -48,3 +54,7 @@ def target_scores(names, features, probabilities, source=None) -> dict:
             if name in names:
                 found[name] = risk(mistakes, weights)
     return found
+
+
+def _finite(*arrays) -> bool:
+    return all(np.isfinite(array).all() for array in arrays)

@@ -2,6 +2,7 @@
 
 from tftransfer.losses.arcface import ArcFaceLoss
 from tftransfer.losses.attention_transfer import AttentionTransferLoss
+from tftransfer.losses.class_balance import ClassBalanceLoss
 from tftransfer.losses.class_soft_label import ClassSoftLabelLoss
 from tftransfer.losses.classification import ClassificationLoss
 from tftransfer.losses.classifier_discrepancy import ClassifierDiscrepancyLoss

@@ -9,6 +9,7 @@ import numpy as np
 
 from tftransfer.callbacks import DomainCollapse
 from tftransfer.domain.carried import VALIDATORS
+from tftransfer.domain.passes import APART
 from tftransfer.report import sections
 from tftransfer.report.adaptation_verdict import AdaptationVerdict
 from tftransfer.report.adaptation_verdict import other_choices
@@ -159,11 +160,17 @@ def _choice(history) -> str:
         f" {lost} of {len(history.epoch)} epochs were none to choose: they lost more "
         "than a tenth of the accuracy on the source."
     )
+    apart = (
+        " In training the source was read by averages of its own; the saved net has "
+        "the target's alone, with which the distance of the domains and the accuracy "
+        "on the source above are measured."
+    )
     return (
         f'<p class="soft">By {html.escape(NAMES[chosen])}, measured after each epoch '
         f"on {history.plan.held_out} target pictures without labels. The dot is what "
         f"was kept: {kept}. {_others(history)}Epoch 0 is the classifier before "
-        f"adaptation.{note * (lost > 0)}</p>{drawn}"
+        f"adaptation.{note * (lost > 0)}{apart * (history.plan.batch_norm in APART)}"
+        f"</p>{drawn}"
     )
 
 
