@@ -1,6 +1,5 @@
 """evaluate_people on vectors: at chance, with few pictures, with many people."""
 
-import time
 import types
 
 import numpy as np
@@ -91,13 +90,3 @@ def test_draws_take_as_many_pictures_of_whoever_has_more():
         drawn |= set(np.flatnonzero(chosen).tolist())
     assert drawn == {0, 1, 3, 4, 5, 6, 7}
     assert not evaluation._drawn(pictures, [1, 2], 4, rng).any()
-
-
-def test_many_people_are_not_searched_for_one_by_one(monkeypatch):
-    """Each person's pictures were looked for among all names: 40 s here."""
-    monkeypatch.setattr(evaluation, "_DRAWS", 1)
-    people = np.concatenate([np.arange(40_000), np.arange(20), np.arange(20)])
-    embeddings = np.random.default_rng(0).normal(size=(len(people), 4))
-    start = time.process_time()
-    assert evaluation._rank_1(embeddings, people, np.random.default_rng(0))
-    assert time.process_time() - start < 0.5
