@@ -175,5 +175,7 @@ def test_what_is_drawn():
 
 @pytest.mark.parametrize("policy", ["inference", "separate", "specific"])
 def test_the_report_says_whose_averages_the_saved_net_has(policy):
-    said = "the saved net has the target's alone" in _choice(history(2, policy))
+    said = "the saved net has the target's alone" in _choice(
+        history(2, batch_norm=policy)
+    )
     assert said == (policy != "inference")

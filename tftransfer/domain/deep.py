@@ -12,6 +12,8 @@ from tftransfer.domain.drcn import DRCN
 from tftransfer.domain.drcn import ImpulseNoise
 from tftransfer.domain.mcd import MCD
 from tftransfer.domain.restyler import Restyler
+from tftransfer.domain.restyler_nets import encoder_decoder
+from tftransfer.domain.restyler_nets import patch_discriminator
 
 __all__ = [
     "ADDA",
@@ -26,4 +28,6 @@ __all__ = [
     "DomainModel",
     "ImpulseNoise",
     "Restyler",
+    "encoder_decoder",
+    "patch_discriminator",
 ]
