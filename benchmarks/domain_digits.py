@@ -9,9 +9,9 @@ published" has the paper's SGD and none, and 6,000 steps. That row and the bound
 one seed; the part "mnist_m_published" is that row again with 20,000 steps and 3 seeds.
 MNIST and USPS: 2,000 and 1,800 pictures drawn by the seed, the net of ADDA's section,
 batches of 128 + 128; 3 seeds; "usps_normalised" is DAN and MCD on that net with batch
-normalisation per domain. Fewer steps than published: ADDA 4,000 of 10,000. DRCN here is our one-step
-form on the same small net with a mirrored decoder, not the authors' net, which is 50
-times as costly; their 91.8 and 73.7 are of the full sets, too.
+normalisation per domain. Fewer steps than published: ADDA 4,000 of 10,000. DRCN here is
+our one-step form on the same small net with a mirrored decoder, not the authors' net,
+which is 50 times as costly; their 91.8 and 73.7 are of the full sets, too.
 
 Scores are of pictures that no net was adapted on. Labels of the target choose nothing:
 steps are fixed, DANN and ADDA have the papers' settings, and the one weight of DAN,
