@@ -12,6 +12,7 @@ from tests.domain.nets import cross_entropy
 from tests.domain.nets import dense
 from tests.domain.nets import judge
 from tests.domain.nets import parts
+from tftransfer.domain.batches import domains_of
 
 
 def gradients(model, x, y, weights):
@@ -262,6 +263,14 @@ def test_batches_of_one_domain_are_refused():
     model = METHODS["DANN"]()
     with pytest.raises(ValueError, match=r"(?s)Expected batches of two.*pair_domains"):
         model(batch()[0]["source"], training=True)
+
+
+def test_labelled_rows_of_the_target_are_refused_under_jax(monkeypatch):
+    x, _ = batch()
+    x["from_target"] = np.zeros(len(x["source"]), bool)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(ValueError, match="one more source"):
+        domains_of(x)
 
 
 def test_a_replica_without_target_rows_stays_finite():

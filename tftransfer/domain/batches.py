@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import keras
 from keras import ops
 
 
@@ -49,7 +50,8 @@ def domains_of(x) -> Domains:
             rows of "source" are labelled rows of the target.
 
     Raises:
-        ValueError: When it is no such dict.
+        ValueError: When it is no such dict; or has labelled rows of the target under
+            JAX, which compiles for fixed numbers of rows.
     """
     if not isinstance(x, dict) or not {"source", "target"} <= set(x):
         found = sorted(x) if isinstance(x, dict) else type(x).__name__
@@ -59,6 +61,12 @@ def domains_of(x) -> Domains:
         )
     if "from_target" not in x:
         return Domains(x["source"], x["target"])
+    if keras.backend.backend() == "jax":
+        raise ValueError(
+            "Expected no labelled rows of the target under JAX, which would compile "
+            "anew for each number of them in a batch. Received: 'from_target'. Use "
+            "TensorFlow, or give these rows as one more source."
+        )
     flags = ops.cast(x["from_target"], "bool")
     own = ops.nonzero(ops.logical_not(flags))[0]
     labelled = ops.nonzero(flags)[0]
