@@ -47,7 +47,7 @@ class LabelFreeScorer:
         >>> search = GridSearchCV(
         ...     AdaptedClassifier(GFK(), LogisticRegression()),
         ...     {"adapter__n_components": [1, 2]},
-        ...     scoring=LabelFreeScorer("dev", X_target),
+        ...     scoring=LabelFreeScorer("information", X_target),
         ... )
         >>> search.fit(X, y, X_target=X_target).predict(X_target).shape
         (30,)
