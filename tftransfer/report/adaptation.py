@@ -29,6 +29,7 @@ from tftransfer.report.page import page
 from tftransfer.report.page import table
 from tftransfer.report.pixels import as_uint8
 from tftransfer.report.pixels import data_url
+from tftransfer.report.rows import class_name
 from tftransfer.report.rows import pictures_of
 from tftransfer.report.rows import some_of
 
@@ -202,7 +203,7 @@ def _pictures(models, facts, target) -> str:
     for i, (picture, label) in zip(chosen, pictures_of(target, chosen)):
         differ = before.predictions[i] != after.predictions[i]
         known = label is not None and label >= 0
-        true = f"<small>oracle: {_name(names, label)}</small>" if known else ""
+        true = f"<small>oracle: {class_name(names, label)}</small>" if known else ""
         kind = ' class="said"' if differ else ""
         shown.append(
             f'<figure><img alt="picture {i}" src="{data_url(as_uint8(picture))}">'
@@ -219,11 +220,7 @@ def _pictures(models, facts, target) -> str:
 
 
 def _answer(facts: DomainFacts, i: int, names) -> str:
-    return f"{_name(names, facts.predictions[i])} {facts.confidence[i]:.0%}"
-
-
-def _name(names, label) -> str:
-    return html.escape(str(names[int(label)] if names else int(label)))
+    return f"{class_name(names, facts.predictions[i])} {facts.confidence[i]:.0%}"
 
 
 def _training(history) -> str:

@@ -3,7 +3,6 @@
 TensorFlow only.
 """
 
-import html
 import os
 import pathlib
 from collections.abc import Mapping
@@ -13,9 +12,7 @@ import numpy as np
 
 from tftransfer.core import as_logits
 from tftransfer.core import kind_of_outputs
-from tftransfer.domain import answer_information
-from tftransfer.domain import soft_neighbourhood_density
-from tftransfer.domain import target_entropy
+from tftransfer.domain.target_scores import target_scores
 from tftransfer.report import sections
 from tftransfer.report.curves import panel_names
 from tftransfer.report.domain_drawing import NAMES
@@ -29,16 +26,13 @@ from tftransfer.report.page import page
 from tftransfer.report.page import table
 from tftransfer.report.pixels import as_uint8
 from tftransfer.report.pixels import data_url
+from tftransfer.report.rows import class_name
 from tftransfer.report.rows import pictures_of
 from tftransfer.report.rows import some_of
 
 _SHOWN = 12
 _PAIR = ("as they are", "redrawn")
-_SCORES = {
-    "information": answer_information,
-    "snd": soft_neighbourhood_density,
-    "entropy": target_entropy,
-}
+_SCORES = ("information", "snd", "entropy")
 
 
 def write_restyling_report(
@@ -135,7 +129,7 @@ def _answers(model, target) -> tuple[dict, np.ndarray | None]:
 
 
 def _numbers(probabilities: np.ndarray, labels) -> dict:
-    found = {name: float(score(probabilities)) for name, score in _SCORES.items()}
+    found = target_scores(_SCORES, None, probabilities)
     if labels is not None:
         found["oracle_accuracy"] = float((probabilities.argmax(1) == labels).mean())
     return found
@@ -163,7 +157,11 @@ def _target_pictures(model, target, rows, answers, names) -> str:
     for i, (picture, label) in zip(rows, pictures_of(target, rows)):
         changed = before[i].argmax() != after[i].argmax()
         kind = ' class="said"' if changed else ""
-        true = "" if label is None else f"<small>oracle: {_name(names, label)}</small>"
+        true = (
+            ""
+            if label is None
+            else f"<small>oracle: {class_name(names, label)}</small>"
+        )
         texts = [_said(before[i], names) + true]
         texts.append(f"<span{kind}>{_said(after[i], names)}</span>")
         shown.append(_pair(model, picture, texts))
@@ -207,11 +205,7 @@ def _visible(picture: np.ndarray, scale: float) -> np.ndarray:
 
 
 def _said(probabilities: np.ndarray, names) -> str:
-    return f"{_name(names, probabilities.argmax())} {probabilities.max():.0%}"
-
-
-def _name(names, label) -> str:
-    return html.escape(str(names[int(label)] if names else int(label)))
+    return f"{class_name(names, probabilities.argmax())} {probabilities.max():.0%}"
 
 
 def _training(logged: Mapping) -> str:

@@ -1,5 +1,7 @@
 """Which rows of a dataset a page shows, and their pictures."""
 
+import html
+
 import numpy as np
 
 
@@ -31,6 +33,11 @@ def pictures_of(dataset, rows: list[int]) -> list[tuple]:
             found[i] = np.asarray(pictures[i - start]), label
         start += len(pictures)
     return [found[i] for i in rows]
+
+
+def class_name(names, label) -> str:
+    """Return a class's name as HTML; its number where there are no names."""
+    return html.escape(str(names[int(label)] if names else int(label)))
 
 
 def _spread(rows: np.ndarray, count: int) -> list:
