@@ -8,11 +8,9 @@ import pytest
 
 from tftransfer.backbones.published import WeightsNotFoundError
 from tftransfer.face.detection import mtcnn_weights
-from tftransfer.face.detection.mtcnn_nets import output_net
-from tftransfer.face.detection.mtcnn_nets import proposal_net
-from tftransfer.face.detection.mtcnn_nets import refinement_net
+from tftransfer.face.detection.mtcnn_layers import weight_shapes
 from tftransfer.face.detection.mtcnn_weights import FILE_NAME
-from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection.mtcnn_weights import read_mtcnn_weights
 from tftransfer.face.detection.mtcnn_weights import save_mtcnn_weights
 
 needs_package = pytest.mark.skipif(
@@ -20,9 +18,11 @@ needs_package = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def nets():
-    return [proposal_net(), refinement_net(), output_net()]
+@pytest.fixture
+def arrays() -> dict[str, np.ndarray]:
+    """Own weights, each of one number."""
+    shapes = weight_shapes().items()
+    return {k: np.full(shape, i, "float32") for i, (k, shape) in enumerate(shapes)}
 
 
 @pytest.fixture
@@ -36,63 +36,46 @@ def without_package(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
 
 
-def weights(nets) -> list[np.ndarray]:
-    return [array for net in nets for array in net.get_weights()]
+def check_same(found, expected):
+    assert list(found) == list(expected)
+    for key, array in expected.items():
+        np.testing.assert_array_equal(found[key], array)
 
 
-def zeroed(nets):
-    for net in nets:
-        net.set_weights([np.zeros_like(array) for array in net.get_weights()])
-
-
-def write(path, nets, **changed):
-    arrays = {k: v.numpy() for k, v in mtcnn_weights._variables(nets).items()}
-    arrays.update(changed)
+def write(path, arrays):
     np.savez(path, **{k: v for k, v in arrays.items() if v is not None})
 
 
 @needs_package
-def test_the_package_is_read_once(nets, cache, monkeypatch):
-    zeroed(nets)
-    load_mtcnn_weights(nets)
-    first = weights(nets)
-    assert all(array.any() for array in first)
+def test_the_package_is_read_once(cache, monkeypatch):
+    first = read_mtcnn_weights()
+    assert all(array.any() for array in first.values())
     assert [path.name for path in cache.parent.iterdir()] == [FILE_NAME]
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    zeroed(nets)
-    load_mtcnn_weights(nets)
-    for one, other in zip(first, weights(nets), strict=True):
-        np.testing.assert_array_equal(one, other)
+    check_same(read_mtcnn_weights(), first)
 
 
 @needs_package
 @pytest.mark.parametrize("damage", ["cut", "changed", "empty"])
-def test_a_damaged_cache_is_made_anew(nets, cache, damage):
-    load_mtcnn_weights(nets)
+def test_a_damaged_cache_is_made_anew(cache, damage):
+    before = read_mtcnn_weights()
     whole = cache.read_bytes()
     if damage == "changed":
-        key = "rnet/conv1/bias"
-        write(cache, nets, **{key: np.zeros(28, "float32")})
+        write(cache, before | {"rnet/conv1/bias": np.zeros(28, "float32")})
     else:
         cache.write_bytes(whole[:10_000] if damage == "cut" else b"")
-    before = weights(nets)
-    zeroed(nets)
-    load_mtcnn_weights(nets)
-    for one, other in zip(before, weights(nets), strict=True):
-        np.testing.assert_array_equal(one, other)
+    check_same(read_mtcnn_weights(), before)
     with np.load(cache) as file:
         assert file["rnet/conv1/bias"].any()
 
 
 @needs_package
-def test_a_cache_that_cannot_be_written_is_no_error(nets, cache):
+def test_a_cache_that_cannot_be_written_is_no_error(cache):
     cache.parent.parent.joinpath("models").write_text("a file where a folder should be")
-    zeroed(nets)
-    load_mtcnn_weights(nets)
-    assert all(array.any() for array in weights(nets))
+    assert all(array.any() for array in read_mtcnn_weights().values())
 
 
-def test_another_file_in_the_package_is_refused(nets, cache, tmp_path, monkeypatch):
+def test_another_file_in_the_package_is_refused(cache, tmp_path, monkeypatch):
     """Nothing of it is read: it may be a pickle that runs code."""
     package = tmp_path / "mtcnn"
     (package / "assets" / "weights").mkdir(parents=True)
@@ -100,36 +83,23 @@ def test_another_file_in_the_package_is_refused(nets, cache, tmp_path, monkeypat
     spec = importlib.util.spec_from_file_location("mtcnn", package / "__init__.py")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: spec)
     with pytest.raises(WeightsNotFoundError, match="SHA-256"):
-        load_mtcnn_weights(nets)
+        read_mtcnn_weights()
 
 
-def test_neither_cache_nor_package(nets, cache, without_package):
+def test_neither_cache_nor_package(cache, without_package):
     with pytest.raises(WeightsNotFoundError, match=r"tftransfer\[face\]"):
-        load_mtcnn_weights(nets)
+        read_mtcnn_weights()
 
 
-def test_a_path(nets, tmp_path, without_package):
-    path = tmp_path / "own.npz"
-    for net in nets:
-        net.set_weights([array + 1 for array in net.get_weights()])
-    write(path, nets)
-    expected = weights(nets)
-    zeroed(nets)
-    load_mtcnn_weights(nets, path)
-    for one, other in zip(expected, weights(nets), strict=True):
-        np.testing.assert_array_equal(one, other)
+def test_a_path(arrays, tmp_path, without_package):
+    write(tmp_path / "own.npz", arrays)
+    check_same(read_mtcnn_weights(tmp_path / "own.npz"), arrays)
 
 
-def test_what_is_saved_is_loaded(nets, tmp_path, without_package):
-    for net in nets:
-        net.set_weights([array + 1 for array in net.get_weights()])
-    expected = weights(nets)
-    save_mtcnn_weights(nets, tmp_path / "new" / "own.npz")
+def test_what_is_saved_is_read(arrays, tmp_path, without_package):
+    save_mtcnn_weights(arrays, tmp_path / "new" / "own.npz")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["own.npz"]
-    zeroed(nets)
-    load_mtcnn_weights(nets, tmp_path / "new" / "own.npz")
-    for one, other in zip(expected, weights(nets), strict=True):
-        np.testing.assert_array_equal(one, other)
+    check_same(read_mtcnn_weights(tmp_path / "new" / "own.npz"), arrays)
 
 
 @pytest.mark.parametrize(
@@ -142,23 +112,19 @@ def test_what_is_saved_is_loaded(nets, tmp_path, without_package):
     ],
     ids=["missing", "shape", "nan", "objects"],
 )
-def test_a_path_with_other_arrays_is_refused(nets, tmp_path, value, text):
-    path = tmp_path / "own.npz"
-    write(path, nets, **{"rnet/conv1/bias": value})
-    before = weights(nets)
+def test_a_path_with_other_arrays_is_refused(arrays, tmp_path, value, text):
+    write(tmp_path / "own.npz", arrays | {"rnet/conv1/bias": value})
     with pytest.raises(ValueError, match=text):
-        load_mtcnn_weights(nets, path)
-    for one, other in zip(before, weights(nets), strict=True):
-        np.testing.assert_array_equal(one, other)
+        read_mtcnn_weights(tmp_path / "own.npz")
 
 
-def test_a_path_without_a_file_or_with_another_kind(nets, tmp_path):
+def test_a_path_without_a_file_or_with_another_kind(tmp_path):
     with pytest.raises(FileNotFoundError, match="where there is none"):
-        load_mtcnn_weights(nets, tmp_path / "absent.npz")
+        read_mtcnn_weights(tmp_path / "absent.npz")
     other = tmp_path / "other.npz"
     other.write_bytes(b"no archive")
     with pytest.raises(ValueError, match=r"an \.npz file"):
-        load_mtcnn_weights(nets, other)
+        read_mtcnn_weights(other)
     np.save(tmp_path / "array.npy", np.zeros(3))
     with pytest.raises(ValueError, match=r"an \.npz file"):
-        load_mtcnn_weights(nets, tmp_path / "array.npy")
+        read_mtcnn_weights(tmp_path / "array.npy")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tftransfer.face.detection.mtcnn_nets import proposal_net
+from tftransfer.face.detection.mtcnn_layers import PROPOSAL
+from tftransfer.face.detection.mtcnn_nets import keras_net
 from tftransfer.face.detection.pyramid import Level
 from tftransfer.face.detection.pyramid import groups_of
 from tftransfer.face.detection.pyramid import levels_of
@@ -68,7 +69,7 @@ def test_the_net_computes_on_tiles_what_it_does_on_the_level(monkeypatch):
 
     monkeypatch.setattr(pyramid, "_TILE_SIDE", 30)
     monkeypatch.setattr(pyramid, "_TILE_PIXELS", 30 * 26)
-    net = proposal_net()
+    net = keras_net(PROPOSAL)
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 75, 94, 3)).astype("float32")
     whole = [output.numpy() for output in net(pixels)]
     tiles = tiles_of(Level(0, 1.0, 75, 94))

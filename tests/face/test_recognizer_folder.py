@@ -20,7 +20,7 @@ from tftransfer.face import MTCNN
 from tftransfer.face import Embedder
 from tftransfer.face import FaceRecognizer
 from tftransfer.face import GalleryLocked
-from tftransfer.face.detection import mtcnn_nets
+from tftransfer.face.detection import mtcnn_layers
 from tftransfer.face.detection import mtcnn_weights
 from tftransfer.face.recognizer_settings import read_settings
 from tftransfer.face.recognizer_settings import write_settings
@@ -175,10 +175,12 @@ def own_weights(tmp_path, monkeypatch):
         raise WeightsNotFoundError("Expected the package mtcnn")
 
     monkeypatch.setattr(mtcnn_weights, "_published", none)
-    nets = [mtcnn_nets.proposal_net(), mtcnn_nets.refinement_net()]
-    mtcnn_weights.save_mtcnn_weights(
-        [*nets, mtcnn_nets.output_net()], tmp_path / "w.npz"
-    )
+    generator = np.random.default_rng(0)
+    arrays = {
+        key: generator.normal(0, 0.1, shape).astype("float32")
+        for key, shape in mtcnn_layers.weight_shapes().items()
+    }
+    mtcnn_weights.save_mtcnn_weights(arrays, tmp_path / "w.npz")
     return tmp_path / "w.npz"
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from tftransfer.face.detection import box_arithmetic
-from tftransfer.face.detection.mtcnn_nets import GREY
+from tftransfer.face.detection.mtcnn_layers import GREY
 from tftransfer.face.detection.pyramid import groups_of
 from tftransfer.face.detection.pyramid import levels_of
 from tftransfer.face.detection.pyramid import resized
@@ -69,7 +69,7 @@ class Cascade:
 
     Args:
         nets: The P, the R and the O net as functions of float32 pixels [0, 255] that
-            return arrays; see `mtcnn_nets`.
+            return arrays; see `mtcnn_layers`.
         min_face_size: Smallest face in pixels.
         scale_factor: From one level of the pyramid to the next.
         thresholds: Least probability after each net, exclusive.

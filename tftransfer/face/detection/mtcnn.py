@@ -16,10 +16,8 @@ from tftransfer.face.detection.box_arithmetic import clipped
 from tftransfer.face.detection.cascade import Cascade
 from tftransfer.face.detection.mtcnn_engine import compiled
 from tftransfer.face.detection.mtcnn_engine import engine_named
-from tftransfer.face.detection.mtcnn_nets import output_net
-from tftransfer.face.detection.mtcnn_nets import proposal_net
-from tftransfer.face.detection.mtcnn_nets import refinement_net
-from tftransfer.face.detection.mtcnn_weights import load_mtcnn_weights
+from tftransfer.face.detection.mtcnn_layers import NETS
+from tftransfer.face.detection.mtcnn_weights import read_mtcnn_weights
 from tftransfer.face.detection.mtcnn_weights import save_mtcnn_weights
 from tftransfer.face.found import Face
 from tftransfer.face.photographs import as_photograph
@@ -82,11 +80,9 @@ class MTCNN:
         self.thresholds = _checked(thresholds)
         self.engine = engine_named(engine)
         self.weights = weights
-        nets = [proposal_net(), refinement_net(), output_net()]
-        load_mtcnn_weights(nets, weights)
-        self._nets = nets
+        self._arrays = read_mtcnn_weights(weights)
         self._cascade = Cascade(
-            [compiled(net, self.engine) for net in nets],
+            [compiled(net, self._arrays, self.engine) for net in NETS],
             min_face_size,
             scale_factor,
             self.thresholds,
@@ -98,7 +94,7 @@ class MTCNN:
         Args:
             path: Of the file; its folder is made when absent.
         """
-        save_mtcnn_weights(self._nets, path)
+        save_mtcnn_weights(self._arrays, path)
 
     def detect(self, picture) -> list[Face]:
         """Find the faces of one picture.

@@ -11,13 +11,15 @@ import os
 from collections.abc import Iterable
 from collections.abc import Iterator
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from tftransfer.core.validation import check_one_of
+from tftransfer.face.detection.mtcnn_layers import CELL
+from tftransfer.face.detection.mtcnn_layers import Layers
+from tftransfer.face.detection.mtcnn_nets import keras_net
+from tftransfer.face.detection.mtcnn_openvino import openvino_net
 from tftransfer.inference.frozen_function import frozen
-from tftransfer.inference.openvino_function import read_graph
 from tftransfer.inference.openvino_net import import_openvino
 
 ENGINES = ("auto", "tensorflow", "openvino")
@@ -46,18 +48,20 @@ def engine_named(engine: str) -> str:
     return "tensorflow" if absent or gpu else "openvino"
 
 
-def compiled(net: keras.Model, engine: str):
+def compiled(net: Layers, weights: dict, engine: str):
     """Return a net whose `map` computes a stream of arrays, from several threads.
 
     Args:
-        net: Built model of one input of any size.
+        net: Its layers.
+        weights: {"net/layer/weight": array}, as `mtcnn_weights` reads them.
         engine: "tensorflow" or "openvino".
 
     Returns:
         Object whose `map` takes float32 arrays `(batch, height, width, 3)`, one after
         the other, and gives the list of the net's outputs for each, in their order.
     """
-    return {"tensorflow": _TensorFlowNet, "openvino": _OpenVinoNet}[engine](net)
+    kind = {"tensorflow": _TensorFlowNet, "openvino": _OpenVinoNet}[engine]
+    return kind(net, weights)
 
 
 class _TensorFlowNet:
@@ -67,9 +71,9 @@ class _TensorFlowNet:
     five traces serve all. It runs on the GPU where there is one.
     """
 
-    def __init__(self, net):
-        self._signature = tf.TensorSpec((None, *net.input_shape[1:]), tf.float32)
-        self._net = frozen(net)
+    def __init__(self, net: Layers, weights: dict):
+        self._signature = tf.TensorSpec((None, net.side, net.side, 3), tf.float32)
+        self._net = frozen(keras_net(net, weights))
         self._graph = functools.cache(self._traced)
 
     def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
@@ -96,7 +100,7 @@ class _OpenVinoNet:
     Each input runs on one core, so that a tile or some crops stay in its caches.
     """
 
-    def __init__(self, net):
+    def __init__(self, net: Layers, weights: dict):
         options = {
             "NUM_STREAMS": _CORES,
             "INFERENCE_PRECISION_HINT": "f32",
@@ -104,27 +108,43 @@ class _OpenVinoNet:
             # size of picture. With this it is as fast.
             "CPU_RUNTIME_CACHE_CAPACITY": 64,
         }
-        core = import_openvino().Core()
-        self._net = core.compile_model(read_graph(frozen(net)), "CPU", options)
+        self._openvino = import_openvino()
+        model = openvino_net(net, weights)
+        self._net = self._openvino.Core().compile_model(model, "CPU", options)
         self._places = range(len(self._net.outputs))
+        # Making a request takes half a millisecond, more than a small tile.
+        self._free = []
+        side = net.side or CELL
+        self._none = self._openvino.Tensor(np.zeros((1, side, side, 3), "float32"))
 
     def map(self, inputs: Iterable[np.ndarray]) -> Iterator[list[np.ndarray]]:
-        # A request holds its last input: kept for the next call it would hold pictures.
-        free, started = [], collections.deque()
+        started = collections.deque()
         try:
             for pixels in inputs:
-                request = free.pop() if free else self._net.create_infer_request()
-                request.start_async([pixels], share_inputs=True)
-                started.append(request)
+                started.append((self._start(pixels), pixels))
                 if len(started) == _IN_FLIGHT:
-                    free.append(started.popleft())
-                    yield self._finished(free[-1])
+                    yield self._finished(*started.popleft())
             while started:
-                yield self._finished(started.popleft())
+                yield self._finished(*started.popleft())
         finally:
-            for request in started:  # left early: none may run on
-                request.wait()
+            for pair in started:  # left early: none may run on
+                self._finished(*pair)
 
-    def _finished(self, request) -> list[np.ndarray]:
-        request.wait()
-        return [request.get_output_tensor(place).data.copy() for place in self._places]
+    def _start(self, pixels: np.ndarray):
+        try:
+            request = self._free.pop()
+        except IndexError:
+            request = self._net.create_infer_request()
+        # What TensorFlow computed is read-only, which OpenVINO copies.
+        shared = pixels.flags.writeable
+        tensor = self._openvino.Tensor(pixels, shared_memory=shared)
+        request.set_input_tensor(tensor)
+        request.start_async()
+        return request
+
+    def _finished(self, request, pixels) -> list[np.ndarray]:
+        request.wait()  # until here it reads `pixels`
+        found = [request.get_output_tensor(place).data.copy() for place in self._places]
+        request.set_input_tensor(self._none)
+        self._free.append(request)
+        return found

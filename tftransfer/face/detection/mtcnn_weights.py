@@ -18,11 +18,11 @@ import tempfile
 import zipfile
 import zlib
 
-import keras
 import numpy as np
 
 from tftransfer.backbones.published import WeightsNotFoundError
 from tftransfer.backbones.published import cache_folder
+from tftransfer.face.detection.mtcnn_layers import weight_shapes
 
 FILE_NAME = "mtcnn_1.0.0.npz"
 _DIGEST = "303466d85b871c6bf22b0d0f5ddb1e03d244fb2ac95b2077ba756e6c64a20de6"
@@ -51,13 +51,10 @@ _GET_THEM = (
 )
 
 
-def load_mtcnn_weights(
-    nets: list[keras.Model], path: str | os.PathLike | None = None
-) -> None:
-    """Give the nets of MTCNN their weights: all of them, or an error and none.
+def read_mtcnn_weights(path: str | os.PathLike | None = None) -> dict[str, np.ndarray]:
+    """Return the weights of MTCNN's nets: all of them, or an error.
 
     Args:
-        nets: Models named "pnet", "rnet" and "onet".
         path: An `.npz` with an array per weight, "pnet/conv1/kernel" and so on, as the
             cache's is. None: the published weights, from the cache or else from the
             package `mtcnn`, and then into the cache.
@@ -68,25 +65,13 @@ def load_mtcnn_weights(
         WeightsNotFoundError: When the published weights are neither in the cache nor in
             an installed mtcnn 1.0.0.
     """
-    shapes = {key: tuple(v.shape) for key, v in _variables(nets).items()}
-    arrays = _published(shapes) if path is None else _read(pathlib.Path(path), shapes)
-    for key, variable in _variables(nets).items():
-        variable.assign(arrays[key])
+    shapes = weight_shapes()
+    return _published(shapes) if path is None else _read(pathlib.Path(path), shapes)
 
 
-def save_mtcnn_weights(nets: list[keras.Model], path: str | os.PathLike) -> None:
-    """Write an `.npz` that `load_mtcnn_weights` reads, whole or not at all."""
-    arrays = {key: variable.numpy() for key, variable in _variables(nets).items()}
-    _write(pathlib.Path(path), arrays)
-
-
-def _variables(nets) -> dict:
-    return {
-        f"{net.name}/{layer.name}/{variable.name}": variable
-        for net in nets
-        for layer in net.layers
-        for variable in layer.variables
-    }
+def save_mtcnn_weights(weights: dict, path: str | os.PathLike) -> None:
+    """Write an `.npz` that `read_mtcnn_weights` reads, whole or not at all."""
+    _write(pathlib.Path(path), weights)
 
 
 def _published(shapes) -> dict:

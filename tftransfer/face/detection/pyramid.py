@@ -9,8 +9,8 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from tftransfer.face.detection.mtcnn_nets import CELL
-from tftransfer.face.detection.mtcnn_nets import STRIDE
+from tftransfer.face.detection.mtcnn_layers import CELL
+from tftransfer.face.detection.mtcnn_layers import STRIDE
 
 _TILE_PIXELS = 2**17  # the net's activations of a tile: about 10 MiB, near the caches
 _TILE_SIDE = 2**12
