@@ -1,5 +1,6 @@
 """Shared fixtures; the environment is set before Keras loads."""
 
+import gc
 import os
 import pathlib
 
@@ -17,6 +18,14 @@ def _seeded():
     import keras
 
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _swept():
+    """What a file of tests leaves is not searched for garbage again and again."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

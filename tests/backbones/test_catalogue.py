@@ -5,11 +5,13 @@ import sys
 import keras
 import pytest
 
+from tests.backbones.large_nets import marks_of
 from tftransfer.backbones.catalogue import ARCHITECTURES
 from tftransfer.backbones.catalogue import catalogue
 from tftransfer.backbones.catalogue import find_architecture
 
 APPLICATIONS = [row for row in ARCHITECTURES.values() if row.application]
+ALL = [pytest.param(row, marks=marks_of(row.name), id=row.name) for row in APPLICATIONS]
 
 
 def test_lists_every_architecture_of_keras_applications():
@@ -17,7 +19,7 @@ def test_lists_every_architecture_of_keras_applications():
     assert {row.application for row in APPLICATIONS} == {name for name, _ in functions}
 
 
-@pytest.mark.parametrize("row", APPLICATIONS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", ALL)
 def test_parameters_and_size_are_those_of_the_net(row, weightless):
     net = getattr(keras.applications, row.application)(weights=None)
     assert net.count_params() == row.parameters

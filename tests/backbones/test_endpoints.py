@@ -3,6 +3,7 @@ import math
 import keras
 import pytest
 
+from tests.backbones.large_nets import marks_of
 from tftransfer.backbones import Backbone
 from tftransfer.backbones.catalogue import ARCHITECTURES
 from tftransfer.backbones.endpoints import ENDPOINTS
@@ -19,7 +20,12 @@ WHOLE_SIGNAL = (
 )
 
 
-@pytest.fixture(params=CASES, ids=lambda case: "-".join([case[0], *case[1]]))
+@pytest.fixture(
+    params=[
+        pytest.param(case, marks=marks_of(case[0]), id="-".join([case[0], *case[1]]))
+        for case in CASES
+    ]
+)
 def backbone(request, weightless):
     name, options = request.param
     return Backbone(name, weights=None, **options)

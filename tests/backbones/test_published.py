@@ -2,6 +2,7 @@ import keras
 import pytest
 from keras.src.utils import file_utils
 
+from tests.backbones.large_nets import marks_of
 from tftransfer.backbones import Backbone
 from tftransfer.backbones import WeightsNotFoundError
 from tftransfer.backbones import published
@@ -26,7 +27,10 @@ class _AskedError(Exception):
 
 
 @pytest.mark.filterwarnings("ignore:`input_shape`")
-@pytest.mark.parametrize(("name", "options", "size"), CASES)
+@pytest.mark.parametrize(
+    ("name", "options", "size"),
+    [pytest.param(*case, marks=marks_of(case[0])) for case in CASES],
+)
 def test_is_the_file_that_keras_applications_fetches(
     name, options, size, monkeypatch, weightless
 ):

@@ -21,6 +21,7 @@ def flat(pictures, tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_trains_two_students_and_compares_them(run, trained, pictures, tmp_path):
     out = tmp_path / "run"
     result = run(
@@ -48,6 +49,7 @@ def test_trains_two_students_and_compares_them(run, trained, pictures, tmp_path)
     assert len(json.loads(predicted.stdout)) == 12
 
 
+@pytest.mark.slow
 def test_without_labels_the_teacher_alone_teaches(run, trained, flat, tmp_path):
     out = tmp_path / "run"
     command = ["distill", trained, flat, *STUDENT, "--epochs", 2, "--out", out]

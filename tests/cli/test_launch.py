@@ -46,6 +46,7 @@ def test_two_workers_train_as_one_does_and_the_chief_answers(pictures, tmp_path)
     assert json.loads(again.stdout)["history"] == found["history"]
 
 
+@pytest.mark.slow
 def test_an_error_on_every_worker_is_a_line_and_a_status(pictures, tmp_path):
     options = ["--frozen-until", "nowhere", "--out", tmp_path]
     failed = _launch("train", pictures, *TINY, *options)

@@ -27,6 +27,7 @@ def test_predict_loads_our_classes_and_keeps_quiet(trained, pictures, tmp_path):
     assert result.stderr == ""
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="SIGINT is sent otherwise there")
 def test_a_real_ctrl_c(run, pictures, tmp_path):
     out = tmp_path / "run"

@@ -185,6 +185,7 @@ def _first_with_weights(part):
     return next(layer for layer in leaves if layer.weights)
 
 
+@pytest.mark.slow
 def test_two_replicas_give_the_update_of_one_device(row):
     if not row.per_sample:
         pytest.skip("terms of the batch are per replica, so the update differs")
@@ -219,6 +220,7 @@ def test_bad_parts_raise(row):
         assert re.search("Expected.*Received", str(raised.value), re.DOTALL), what
 
 
+@pytest.mark.slow
 def test_seeded_runs_repeat(row):
     results = []
     for _ in range(2):

@@ -21,6 +21,7 @@ def rows(strategy, accuracies, per_class=None):
     ]
 
 
+@pytest.mark.slow
 def test_runs_every_strategy_at_every_size(tmp_path):
     found = tft.compare(
         tft.Backbone("tiny"),

@@ -37,6 +37,7 @@ def test_each_picture_and_each_epoch_is_changed_differently():
     assert np.any(first != second)
 
 
+@pytest.mark.slow
 def test_repeats_exactly_from_seed_and_epoch():
     data = augmentation("strong").apply(dataset(shuffle=True, seed=3))
     again = augmentation("strong").apply(dataset(shuffle=True, seed=3))

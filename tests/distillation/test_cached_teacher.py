@@ -109,6 +109,7 @@ def test_a_folder_keeps_them_for_the_next_process(nets, tmp_path, monkeypatch):
     assert isinstance(again.source.rows, np.memmap)
 
 
+@pytest.mark.slow
 def test_another_teacher_loss_picture_or_view_is_computed_anew(nets, tmp_path):
     def entries(net=nets, losses=(), dataset=None, **options):
         cache_teacher(

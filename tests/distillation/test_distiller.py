@@ -134,6 +134,7 @@ def test_what_a_loss_learns_of_teachers_gets_their_average():
     np.testing.assert_allclose(found, embed(np.log(p)), rtol=1e-3, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_without_labels_the_teacher_is_enough():
     model = distiller(SoftTargetLoss(2.0), loss_weights=[1.0])
     model.compile(keras.optimizers.Adam(0.02))

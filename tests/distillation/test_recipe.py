@@ -163,9 +163,8 @@ def _run(kind, teacher, folder, callbacks=()):
     return model, history
 
 
-@pytest.mark.parametrize(
-    "kind", ["distill", pytest.param("plain", marks=pytest.mark.slow)]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["distill", "plain"])
 def test_a_broken_run_goes_on_to_the_same_weights(teacher, tmp_path, kind):
     """It breaks in the second epoch, whose beginning is lost."""
     whole, first = _run(kind, teacher, tmp_path / "whole")

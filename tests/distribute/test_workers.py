@@ -95,7 +95,8 @@ def alone(tmp_path_factory):
     return result
 
 
-@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
 def test_workers_end_on_the_weights_and_metrics_of_one_device(workers, alone, tmp_path):
     expected = alone("methods")
     for found in Job("methods", tmp_path, workers).finish():
@@ -140,6 +141,7 @@ def test_a_stopped_worker_ends_the_others_within_30_seconds(tmp_path):
     assert "Expected all 2 workers" in told_within_30_seconds("stopped", tmp_path)
 
 
+@pytest.mark.slow
 def test_what_the_chiefs_callbacks_change_reaches_all(tmp_path):
     first, second = Job("keras_callbacks", tmp_path, 2).finish()
     # Stopped in step 5, the first of the third epoch, which all workers finish.

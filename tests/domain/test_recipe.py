@@ -113,6 +113,7 @@ def test_labels_of_the_target_are_not_read():
         tft.adapt(model, small(32), poisoned, **FAST)
 
 
+@pytest.mark.slow
 def test_a_broken_run_goes_on_to_the_same_weights(tmp_path):
     """It breaks in the second epoch; the target's batches fall across the epochs."""
 

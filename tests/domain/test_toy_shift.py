@@ -62,7 +62,16 @@ def source_only():
     return fitted(keras.Sequential)
 
 
-@pytest.mark.parametrize("name", METHODS)
+_QUICK = ("DANN", "DAN")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in _QUICK else pytest.mark.slow)
+        for name in METHODS
+    ],
+)
 def test_the_line_moves_between_the_clouds_of_the_target(name):
     assert source_only() < 0.95
     assert fitted(METHODS[name]) > 0.95

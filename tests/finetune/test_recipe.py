@@ -79,6 +79,7 @@ def test_says_what_it_chose():
     assert history.plan.steps == 2
 
 
+@pytest.mark.slow
 def test_cached_training_is_equal_bit_by_bit():
     """Both phases: the head alone, then all above a frozen stage, not augmented."""
     found = []

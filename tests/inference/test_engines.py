@@ -52,6 +52,7 @@ def test_any_batch_size(dtype):
         assert_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_several_endpoints_maps_and_views():
     backbone = small("efficientnetb0")
     extractor = FeatureExtractor(
