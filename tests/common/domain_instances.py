@@ -144,6 +144,13 @@ DOMAIN_ROWS = {
         DeepCORAL, {"coral": {"extractor", "head"}}, per_sample=False
     ),
     "MCD": _adaptation(MCD, _OF_MCD, parts=_HEADS),
+    "MCD by turns": _adaptation(
+        MCD,
+        {**_OF_MCD, "discrepancy": {"head", "second_head"}},  # on the heads' turn
+        parts=_HEADS,
+        options={"extractor_steps": 1},
+        runs={"extractor": 1, "head": 2, "second_head": 2},
+    ),
     "MCD balanced": _adaptation(
         MCD,
         {**_OF_MCD, "balance": set(_HEADS)},

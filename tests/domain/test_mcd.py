@@ -99,3 +99,38 @@ def test_mcds_balance_of_two_replicas_counts_once():
     assert found[0][0] == pytest.approx(found[1][0], rel=1e-5)
     for one, two in zip(found[0][1], found[1][1], strict=True):
         np.testing.assert_allclose(one, two, rtol=1e-3, atol=1e-6)
+
+
+def test_by_turns_the_heads_maximise_once_and_the_extractor_minimises_so_often():
+    x, y = batch()
+    model = tft.MCD(*parts(), extractor_steps=2, repeats=3.0)
+    at_once = tft.MCD(model.extractor, model.head, model.second_head, repeats=3.0)
+    for each in (model, at_once):
+        each.compile("sgd", cross_entropy())
+    expected = _gradients(at_once, x, y)
+    none = [np.zeros_like(each) for each in expected["head"]]
+    for turn in range(6):
+        found = _gradients(model, x, y)
+        moved = "extractor" if turn % 3 else "head"
+        np.testing.assert_allclose(found[moved], expected[moved], rtol=1e-5, atol=1e-7)
+        if moved == "head":
+            assert not any(each.any() for each in found["extractor"])
+        else:
+            np.testing.assert_array_equal(found["head"], none)
+
+
+def _gradients(model, x, y) -> dict:
+    """Return the gradients of the discrepancy, of each part's kernel."""
+    kernels = {
+        name: [getattr(model, name).weights[0]] for name in ("extractor", "head")
+    }
+    with tf.GradientTape() as tape:
+        term = model.transfer_losses(x, y, model(x, training=True))["discrepancy"]
+    found = tape.gradient(term, kernels)
+    return {name: [step.numpy() for step in steps] for name, steps in found.items()}
+
+
+@pytest.mark.parametrize("steps", [-1, 1.5, "four"])
+def test_mcd_refuses_turns_that_are_no_count(steps):
+    with pytest.raises(ValueError, match=r"extractor_steps.*Received"):
+        tft.MCD(*parts(), extractor_steps=steps)

@@ -8,6 +8,7 @@ from keras import ops
 
 from tftransfer.core import GradientReversal
 from tftransfer.core import as_logits
+from tftransfer.core import call_with_frozen_weights
 from tftransfer.core import kind_of_outputs
 from tftransfer.core import register
 from tftransfer.domain.batches import domains_of
@@ -26,6 +27,10 @@ class MCD(DomainModel):
     maximise it, the extractor f, through the reversal R, minimises it. This is the
     one-step form that the authors publish beside the one of three steps per batch;
     `repeats`, the reversal's factor, stands for the number of their extractor steps.
+    Where the heads win, so that their answers differ on most of the target, they are
+    sure everywhere and leave the extractor no gradient. `extractor_steps` is the remedy
+    of the three steps: on one batch the heads maximise, on so many the extractor
+    minimises, and the source is learned on all.
 
     Heads agree, too, where the extractor sends the whole target to one class. The
     authors' remedy on large shifts is the class balance, KL(uniform || mean prediction
@@ -38,7 +43,10 @@ class MCD(DomainModel):
             random weights.
         discrepancy_weight: Factor of the discrepancy.
         repeats: Factor of the extractor's gradient of it, 0 or more; the setting
-            "reversal" of callbacks.
+            "reversal" of callbacks. Optimizers that rescale gradients, as Adam does,
+            undo much of it.
+        extractor_steps: Batches on which the extractor minimises after one on which the
+            heads maximise, the paper's 4; 0 for both on each batch.
         balance_weight: Factor of the class balance, the authors' 0.01 or so; 0 for
             none; of each replica's own rows. It misleads where classes differ in size.
         batch_norm: As in `DANN`.
@@ -78,6 +86,7 @@ class MCD(DomainModel):
         *,
         discrepancy_weight: float = 1.0,
         repeats: float = 1.0,
+        extractor_steps: int = 0,
         balance_weight: float = 0.0,
         batch_norm: str = "joint",
         head_output: str = "auto",
@@ -88,12 +97,14 @@ class MCD(DomainModel):
         )
         self.second_head = second_head or _another(head)
         self.discrepancy_weight, self.repeats = discrepancy_weight, repeats
-        self.balance_weight = balance_weight
+        self.balance_weight, self.extractor_steps = balance_weight, extractor_steps
+        _check_count(extractor_steps)
         check_fit(extractor, self.second_head)
         _check_apart(head, self.second_head)
         self._kind = kind_of_outputs(head, head_output, "head")
         self._reverse = GradientReversal(repeats)
         self.share_scalar("reversal", self._reverse.scale)
+        self._turn = self._new_turn() if extractor_steps else None
         self._discrepancy = ClassifierDiscrepancyLoss()
         self._balance = ClassBalanceLoss()
         self.add_term("second_head")
@@ -102,12 +113,25 @@ class MCD(DomainModel):
             self.add_term("balance", balance_weight)
         self.finish_init()
 
+    def _new_turn(self):
+        return self.add_weight(
+            shape=(),
+            initializer="zeros",
+            dtype="float32",
+            trainable=False,
+            aggregation="only_first_replica",
+            name="turn",
+        )
+
     def forward_train(self, x):
         domains = domains_of(x)
         source, target = self._passes(domains.source, domains.target)
         found = [self._scores(each, domains, source, target) for each in self._heads()]
         prediction, second = (scores.pop("taught") for scores in found)
         both = {name: [scores[name] for scores in found] for name in found[0]}
+        if self._turn is not None:
+            both["turn"] = ops.full((ops.shape(target)[0],), self._turn.value)
+            self._turn.assign((self._turn + 1) % (1 + self.extractor_steps))
         return {"prediction": prediction, "second": second, **both}
 
     def _heads(self) -> tuple:
@@ -119,26 +143,28 @@ class MCD(DomainModel):
         What is taught goes straight: through the reversal the labels of target rows
         would drive the extractor away from them.
         """
-        known, straight = [source], {}
+        known, more, reversed_ = [source], {}, self._reverse(target)
         if self.balance_weight:
-            straight["straight"] = tail = head(target, training=True)
+            more["straight"] = tail = head(target, training=True)
         elif domains.order is not None:
             known.append(domains.labelled_target(target))
+        last = reversed_
+        if self._turn is not None:  # heads and extractor apart, each on its turn
+            last = ops.stop_gradient(target)
+            more["frozen"] = call_with_frozen_weights(head, reversed_, training=True)
         # One call: a head that normalises must not see a few rows by themselves.
-        rows = ops.concatenate([*known, self._reverse(target)])
-        scores = head(rows, training=True)
+        scores = head(ops.concatenate([*known, last]), training=True)
         n = ops.shape(source)[0]
         of_target = ops.shape(scores)[0] - ops.shape(target)[0]
         if not self.balance_weight:
             tail = scores[n:of_target]
         taught = domains.of_labels(scores[:n], tail)
-        return {"taught": taught, "of_target": scores[of_target:], **straight}
+        return {"taught": taught, "of_target": scores[of_target:], **more}
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
-        logits = [as_logits(scores, self._kind) for scores in outputs["of_target"]]
         terms = {
             "second_head": self._task_loss(y, outputs["second"], sample_weight),
-            "discrepancy": -self._discrepancy(*logits),
+            "discrepancy": -self._discrepancy_of(outputs),
         }
         if self.balance_weight:
             classes = self.head.output_shape[-1]
@@ -148,6 +174,15 @@ class MCD(DomainModel):
                 for scores in outputs["straight"]
             )
         return terms
+
+    def _discrepancy_of(self, outputs):
+        parted = [as_logits(each, self._kind) for each in outputs["of_target"]]
+        if self._turn is None:
+            return self._discrepancy(*parted)
+        joined = [as_logits(each, self._kind) for each in outputs["frozen"]]
+        of_heads = ops.cast(outputs["turn"] == 0, "float32")
+        by_heads = self._discrepancy(*parted, sample_weight=of_heads)
+        return by_heads + self._discrepancy(*joined, sample_weight=1 - of_heads)
 
     def answers_of(self, features):
         both = [head(features) for head in self._heads()]
@@ -173,6 +208,14 @@ def _another(head: keras.Model) -> keras.Model:
         if values.ndim > 1 and (np.ptp(values) == 0 or np.array_equal(values, others)):
             mine.assign(keras.initializers.GlorotUniform()(mine.shape, mine.dtype))
     return copy
+
+
+def _check_count(steps) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+        raise ValueError(
+            "Expected `extractor_steps` as a whole number of 0 or more, the batches on "
+            f"which the extractor minimises in turn. Received: {steps!r}."
+        )
 
 
 def _check_apart(head: keras.Model, other: keras.Model) -> None:
