@@ -13,6 +13,7 @@ from tests.face.fakes import RED
 from tests.face.fakes import ColourDetector
 from tests.face.fakes import ColourEmbedder
 from tests.face.fakes import picture_of
+from tftransfer.face import FaceRecognizer
 from tftransfer.face import reading
 
 
@@ -47,6 +48,37 @@ def test_every_picture_gets_its_own_faces_and_broken_ones_an_error(tmp_path):
     for seen, colours in ((found[0], [0, 2]), (found[3], [1])):
         np.testing.assert_array_equal(seen.embeddings.argmax(1), colours)
     assert seen_of([]) == []
+
+
+class GreenIsTooMuch(ColourEmbedder):
+    """Refuses green crops, as an embedder does what its net makes no vector of."""
+
+    def embed(self, crops):
+        if len(crops) and (crops.mean((1, 2)).argmax(1) == 1).any():
+            raise ValueError("Expected embeddings that are finite.")
+        return super().embed(crops)
+
+
+def test_a_face_that_cannot_be_embedded_costs_its_own_picture_alone():
+    pictures = [
+        picture_of(RED),
+        picture_of(BLUE, GREEN),
+        picture_of(),
+        picture_of(BLUE),
+    ]
+    found = list(reading.read_faces(pictures, ColourDetector(), GreenIsTooMuch()))
+    assert [len(seen.faces) for seen in found] == [1, 0, 0, 1]
+    assert [len(seen.embeddings) for seen in found] == [1, 0, 0, 1]
+    reasons = [seen.error for seen in found]
+    assert reasons == [None, "Expected embeddings that are finite.", None, None]
+    alone = FaceRecognizer(ColourDetector(), GreenIsTooMuch(), threshold=0.5)
+    alone.enroll("Blue", [picture_of(BLUE)])
+    for ask in (alone.identify, alone.find_all):
+        assert ask(picture_of(BLUE))
+        with pytest.raises(ValueError, match="finite"):
+            ask(picture_of(GREEN))
+    names = [[one.name for one in each.found] for each in alone.identify_many(pictures)]
+    assert names == [[None], [], [], ["Blue"]]
 
 
 def test_largest_first_and_alone_where_asked():

@@ -24,7 +24,8 @@ class Seen:
         picture: Its path, or "picture 3" for the fourth of a list of arrays.
         faces: The faces, the largest first.
         embeddings: float32 (faces, dimension), of unit length, in the same order.
-        error: Why the picture could not be read; None where it could.
+        error: Why the picture could not be read, or a face of it not be embedded;
+            None where all went well.
     """
 
     picture: str
@@ -114,19 +115,30 @@ def _opened(picture) -> np.ndarray | str:
 
 def _seen(names, photographs, detector, embedder, largest) -> Iterator[Seen]:
     faces = _detected(photographs, detector)
-    chosen = [found[: 1 if largest else None] for found in faces]
     crops = [
-        embedder.prepare(photograph, face)
-        for photograph, found in zip(photographs, chosen)
-        for face in found
+        [embedder.prepare(photograph, face) for face in found[: 1 if largest else None]]
+        for photograph, found in zip(photographs, faces)
     ]
-    shape = (0, embedder.size, embedder.size, 3)
-    embeddings = embedder.embed(np.stack(crops) if crops else np.zeros(shape, "uint8"))
-    start = 0
-    for name, photograph, found, own in zip(names, photographs, faces, chosen):
+    embedded = _embedded(crops, embedder)
+    for name, photograph, found, rows in zip(names, photographs, faces, embedded):
         error = photograph if isinstance(photograph, str) else None
-        yield Seen(name, found, embeddings[start : start + len(own)], error)
-        start += len(own)
+        if isinstance(rows, str):
+            error, found, rows = rows, [], np.zeros((0, embedder.dimension), "float32")
+        yield Seen(name, found, rows, error)
+
+
+def _embedded(crops: list[list], embedder) -> list[np.ndarray | str]:
+    """Return the embeddings of each picture's crops, or why there are none."""
+    none = np.zeros((0, embedder.size, embedder.size, 3), "uint8")
+    try:
+        every = [crop for few in crops for crop in few]
+        rows = embedder.embed(np.stack(every) if every else none)
+    except ValueError as error:
+        # One picture's net output may be no vector: the others are worth having.
+        if len(crops) == 1:
+            return [reason_of(error)]
+        return [_embedded([few], embedder)[0] for few in crops]
+    return np.split(rows, np.cumsum([len(few) for few in crops])[:-1])
 
 
 def _detected(photographs, detector) -> list[list[Face]]:

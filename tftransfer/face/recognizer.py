@@ -251,6 +251,7 @@ class FaceRecognizer(InFolder):
             k: Number of candidates per face.
         """
         (seen,) = self._read([as_photograph(picture)])
+        _check_embedded(seen)
         return self._identified(seen.faces, seen.embeddings, k)
 
     def identify_many(self, pictures, k: int = 5) -> Iterator[PictureResult]:
@@ -282,6 +283,7 @@ class FaceRecognizer(InFolder):
     def _one_face(self, picture) -> Seen:
         named = isinstance(picture, str | os.PathLike)
         (seen,) = self._read([as_photograph(picture)], largest=True)
+        _check_embedded(seen)
         if not seen.faces:
             name = f"'{os.fspath(picture)}'" if named else "the picture"
             raise NoFaceError(
@@ -312,6 +314,11 @@ class FaceRecognizer(InFolder):
 
 def _listed(pictures) -> list:
     return list(pictures) if isinstance(pictures, list | tuple) else [pictures]
+
+
+def _check_embedded(seen: Seen) -> None:
+    if seen.error is not None:
+        raise ValueError(seen.error)
 
 
 def _check_same_embedder(gallery, embedder) -> None:

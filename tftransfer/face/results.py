@@ -99,7 +99,8 @@ class PictureResult:
     Args:
         picture: Its path, or "picture 3" for the fourth of a list of arrays.
         found: One identification per face, the largest first.
-        error: Why the picture could not be read; None where it could.
+        error: Why the picture could not be read, or a face of it not be embedded;
+            None where all went well.
     """
 
     picture: str
