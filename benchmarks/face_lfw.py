@@ -32,6 +32,7 @@ def measured(net, folder, alignment: str, seed: int) -> dict:
         "accuracies": found.accuracy.accuracies.tolist(),
         "accuracy": found.accuracy.mean,
         "standard_error": found.accuracy.standard_error,
+        "chance": found.chance,
         "equal_error_rate": found.equal_error_rate,
         "tar_at_far": found.tar_at_far,
         "rank_1": found.rank_1,
@@ -46,6 +47,8 @@ def table(found: dict) -> str:
         ["verification, ten folds", f"{TARGETS['verification']:.1%}"]
         + [f"{r['accuracy']:.2%} ± {r['standard_error']:.2%}" for r in each]
     )
+    rows.append(["the same of one answer for all pairs", ""])
+    rows[-1] += [f"{r['chance']:.2%}" for r in each]
     rows.append(["equal error rate", ""])
     rows[-1] += [f"{r['equal_error_rate']:.2%}" for r in each]
     for far in each[0]["tar_at_far"]:

@@ -149,7 +149,8 @@ DOMAIN_ROWS = {
         {**_OF_MCD, "discrepancy": {"head", "second_head"}},  # on the heads' turn
         parts=_HEADS,
         options={"extractor_steps": 1},
-        runs={"extractor": 1, "head": 2, "second_head": 2},
+        # On the source, on the target to maximise, on the target to minimise.
+        runs={"extractor": 1, "head": 3, "second_head": 3},
     ),
     "MCD balanced": _adaptation(
         MCD,

@@ -107,27 +107,59 @@ def test_by_turns_the_heads_maximise_once_and_the_extractor_minimises_so_often()
     at_once = tft.MCD(model.extractor, model.head, model.second_head, repeats=3.0)
     for each in (model, at_once):
         each.compile("sgd", cross_entropy())
-    expected = _gradients(at_once, x, y)
-    none = [np.zeros_like(each) for each in expected["head"]]
+    _, expected = _discrepancy(at_once, x, y)
     for turn in range(6):
-        found = _gradients(model, x, y)
-        moved = "extractor" if turn % 3 else "head"
+        _, found = _discrepancy(model, x, y)
+        moved, still = ("extractor", "head") if turn % 3 else ("head", "extractor")
         np.testing.assert_allclose(found[moved], expected[moved], rtol=1e-5, atol=1e-7)
-        if moved == "head":
-            assert not any(each.any() for each in found["extractor"])
-        else:
-            np.testing.assert_array_equal(found["head"], none)
+        assert not found[still].any()
 
 
-def _gradients(model, x, y) -> dict:
-    """Return the gradients of the discrepancy, of each part's kernel."""
-    kernels = {
-        name: [getattr(model, name).weights[0]] for name in ("extractor", "head")
-    }
+def test_turns_part_heads_that_normalise_too():
+    x, y = batch(8, 8)
+    extractor, _ = parts()
+    layers = [keras.layers.Dense(6), keras.layers.BatchNormalization()]
+    head = keras.Sequential(
+        [keras.Input((5,)), *layers, keras.layers.ReLU(), keras.layers.Dense(3)]
+    )
+    model = tft.MCD(extractor, head, extractor_steps=1)
+    model.compile("sgd", cross_entropy())
+    of_heads, moving_heads = _discrepancy(model, x, y)
+    of_extractor, moving_extractor = _discrepancy(model, x, y)
+    assert of_heads == pytest.approx(of_extractor)
+    assert not moving_heads["extractor"].any()
+    assert moving_heads["head"].any()
+    assert not moving_extractor["head"].any()
+    assert moving_extractor["extractor"].any()
+
+
+def test_only_training_takes_turns_and_a_file_goes_on_where_it_was(tmp_path):
+    x, _ = batch()
+    model = tft.MCD(*parts(), extractor_steps=3)
+    model.compile("sgd", cross_entropy())
+    model(x, training=True)
+    for _ in range(2):
+        model.evaluate(x["target"], np.zeros(10, int), verbose=0)
+        model.predict(x["target"], verbose=0)
+    assert float(model._turn) == 1
+    model(x, training=True)
+    model.save(tmp_path / "mcd.keras")
+    again = keras.saving.load_model(tmp_path / "mcd.keras")
+    turns = []
+    for _ in range(3):
+        turns.append(float(again._turn))
+        again(x, training=True)
+    assert turns == [2, 3, 0]
+
+
+def _discrepancy(model, x, y) -> tuple:
+    """Return the term and {part: its gradient} of each part's kernel."""
+    found = {"extractor": model.extractor, "head": model.head}
+    kernels = {name: part.weights[0] for name, part in found.items()}
     with tf.GradientTape() as tape:
         term = model.transfer_losses(x, y, model(x, training=True))["discrepancy"]
-    found = tape.gradient(term, kernels)
-    return {name: [step.numpy() for step in steps] for name, steps in found.items()}
+    steps = tape.gradient(term, kernels)
+    return float(term), {name: step.numpy() for name, step in steps.items()}
 
 
 @pytest.mark.parametrize("steps", [-1, 1.5, "four"])

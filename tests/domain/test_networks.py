@@ -145,6 +145,7 @@ METHODS = {
     "JAN": lambda: tft.JAN(*parts(), estimator="linear"),
     "DeepCORAL": lambda: tft.DeepCORAL(*parts()),
     "MCD": lambda: tft.MCD(*parts()),
+    "MCD by turns": lambda: tft.MCD(*parts(), extractor_steps=1),
 }
 
 
@@ -189,6 +190,9 @@ def test_labelled_rows_of_the_target_are_taught_and_count_as_target(name):
 TAUGHT = {
     **METHODS,
     "MCD balanced": lambda: tft.MCD(*parts(), balance_weight=0.1),
+    "MCD balanced by turns": lambda: tft.MCD(
+        *parts(), balance_weight=0.1, extractor_steps=1
+    ),
     "DRCN": lambda: tft.DRCN(*parts(), dense("decoder", 5, 4)),
 }
 

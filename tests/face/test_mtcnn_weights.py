@@ -96,6 +96,14 @@ def test_a_path(arrays, tmp_path, without_package):
     check_same(read_mtcnn_weights(tmp_path / "own.npz"), arrays)
 
 
+@pytest.mark.parametrize("dtype", ["float64", "float16", ">f4"])
+def test_numbers_of_other_kinds_become_float32(arrays, tmp_path, dtype):
+    write(tmp_path / "own.npz", {k: a.astype(dtype) for k, a in arrays.items()})
+    found = read_mtcnn_weights(tmp_path / "own.npz")
+    assert {array.dtype for array in found.values()} == {np.dtype("float32")}
+    check_same(found, arrays)
+
+
 def test_what_is_saved_is_read(arrays, tmp_path, without_package):
     save_mtcnn_weights(arrays, tmp_path / "new" / "own.npz")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["own.npz"]

@@ -14,7 +14,9 @@ from tests.face.fakes import ColourDetector
 from tests.face.fakes import ColourEmbedder
 from tests.face.fakes import picture_of
 from tftransfer.face import FaceRecognizer
+from tftransfer.face import evaluate_pairs
 from tftransfer.face import reading
+from tftransfer.face.scores.lfw_pairs import LFWPairs
 
 
 def seen_of(pictures, **options):
@@ -79,6 +81,21 @@ def test_a_face_that_cannot_be_embedded_costs_its_own_picture_alone():
             ask(picture_of(GREEN))
     names = [[one.name for one in each.found] for each in alone.identify_many(pictures)]
     assert names == [[None], [], [], ["Blue"]]
+
+
+def test_where_no_face_can_be_embedded_the_reason_is_told(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        for place in range(2):
+            path = tmp_path / name / f"{place}.png"
+            Image.fromarray(picture_of(GREEN, side=20 + place)).save(path)
+    recognizer = FaceRecognizer(ColourDetector(), GreenIsTooMuch())
+    with pytest.raises(ValueError, match="finite"):
+        recognizer.calibrate(tmp_path)
+    paths = sorted(tmp_path.rglob("*.png"))
+    pairs = LFWPairs(paths[:2], paths[2:], np.array([True, False]), np.zeros(2, int))
+    with pytest.raises(ValueError, match="finite"):
+        evaluate_pairs(recognizer, pairs)
 
 
 def test_largest_first_and_alone_where_asked():

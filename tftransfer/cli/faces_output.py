@@ -53,10 +53,10 @@ def identified(recognizer, paths, k: int, folder, every: float) -> Iterator[dict
         if error is not None:
             yield _entry(name, [], error)
             continue
-        found = recognizer.find_all(frame, k)
-        if folder is not None:
-            _draw(folder, name, frame, found)
-        yield _entry(name, map(_identity, found))
+        (seen,) = recognizer.identify_many([frame], k)
+        if seen.error is None and folder is not None:
+            _draw(folder, name, frame, seen.found)
+        yield _entry(name, map(_identity, seen.found), seen.error)
 
 
 def answer_pictures(entries: Iterable[dict], as_json: bool) -> None:

@@ -1,6 +1,7 @@
 """MCD: two heads that find where the target is unlike the source (Saito, 2018)."""
 
 import math
+import numbers
 
 import keras
 import numpy as np
@@ -46,7 +47,8 @@ class MCD(DomainModel):
             "reversal" of callbacks. Optimizers that rescale gradients, as Adam does,
             undo much of it.
         extractor_steps: Batches on which the extractor minimises after one on which the
-            heads maximise, the paper's 4; 0 for both on each batch.
+            heads maximise, the paper's 4; 0 for both on each batch. Batches, not
+            updates: gradients accumulated over several batches mix the turns.
         balance_weight: Factor of the class balance, the authors' 0.01 or so; 0 for
             none; of each replica's own rows. It misleads where classes differ in size.
         batch_norm: As in `DANN`.
@@ -97,8 +99,8 @@ class MCD(DomainModel):
         )
         self.second_head = second_head or _another(head)
         self.discrepancy_weight, self.repeats = discrepancy_weight, repeats
-        self.balance_weight, self.extractor_steps = balance_weight, extractor_steps
         _check_count(extractor_steps)
+        self.balance_weight, self.extractor_steps = balance_weight, int(extractor_steps)
         check_fit(extractor, self.second_head)
         _check_apart(head, self.second_head)
         self._kind = kind_of_outputs(head, head_output, "head")
@@ -148,18 +150,20 @@ class MCD(DomainModel):
             more["straight"] = tail = head(target, training=True)
         elif domains.order is not None:
             known.append(domains.labelled_target(target))
-        last = reversed_
-        if self._turn is not None:  # heads and extractor apart, each on its turn
-            last = ops.stop_gradient(target)
-            more["frozen"] = call_with_frozen_weights(head, reversed_, training=True)
-        # One call: a head that normalises must not see a few rows by themselves.
-        scores = head(ops.concatenate([*known, last]), training=True)
         n = ops.shape(source)[0]
-        of_target = ops.shape(scores)[0] - ops.shape(target)[0]
+        if self._turn is not None:  # heads and extractor apart, each on its turn
+            more["frozen"] = call_with_frozen_weights(head, reversed_, training=True)
+            more["of_target"] = head(ops.stop_gradient(target), training=True)
+            scores = head(ops.concatenate(known), training=True)
+            rest = ops.shape(scores)[0]
+        else:
+            # One call: a head that normalises must not see a few rows by themselves.
+            scores = head(ops.concatenate([*known, reversed_]), training=True)
+            rest = ops.shape(scores)[0] - ops.shape(target)[0]
+            more["of_target"] = scores[rest:]
         if not self.balance_weight:
-            tail = scores[n:of_target]
-        taught = domains.of_labels(scores[:n], tail)
-        return {"taught": taught, "of_target": scores[of_target:], **more}
+            tail = scores[n:rest]
+        return {"taught": domains.of_labels(scores[:n], tail), **more}
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         terms = {
@@ -211,7 +215,7 @@ def _another(head: keras.Model) -> keras.Model:
 
 
 def _check_count(steps) -> None:
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 0:
+    if isinstance(steps, bool) or not isinstance(steps, numbers.Integral) or steps < 0:
         raise ValueError(
             "Expected `extractor_steps` as a whole number of 0 or more, the batches on "
             f"which the extractor minimises in turn. Received: {steps!r}."

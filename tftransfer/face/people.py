@@ -99,5 +99,6 @@ def embeddings_of_people(
         else:
             left_out[seen.picture] = seen.error or "no face was found"
     if not embeddings:
-        raise ValueError(f"Expected faces in '{folder}'. Received: none was found.")
+        reason = next(iter(left_out.values()), "none was found")
+        raise ValueError(f"Expected faces in '{folder}'. Received: {reason}.")
     return np.concatenate(embeddings), np.array(labels, object), left_out

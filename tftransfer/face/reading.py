@@ -40,7 +40,8 @@ def read_faces(
     """Find and embed the faces of pictures, in order.
 
     Sixteen pictures are in memory at a time, fewer where they are large. One that
-    cannot be read yields its error, and the next follow.
+    cannot be read, or has a face that cannot be embedded, yields its error, and the
+    next follow.
 
     Args:
         pictures: Of the forms of `as_photograph`.

@@ -216,6 +216,7 @@ class FaceRecognizer(InFolder):
 
         Raises:
             NoFaceError: When a picture shows no face.
+            ValueError: When a face cannot be embedded.
         """
         threshold = self.threshold
         one, other = (self._one_face(picture) for picture in (first, second))
@@ -239,6 +240,7 @@ class FaceRecognizer(InFolder):
 
         Raises:
             NoFaceError: When the picture shows no face.
+            ValueError: When the face cannot be embedded.
         """
         seen = self._one_face(picture)
         return self._identified(seen.faces[:1], seen.embeddings, k)[0]
@@ -249,6 +251,9 @@ class FaceRecognizer(InFolder):
         Args:
             picture: Of the forms of `as_photograph`.
             k: Number of candidates per face.
+
+        Raises:
+            ValueError: When a face cannot be embedded.
         """
         (seen,) = self._read([as_photograph(picture)])
         _check_embedded(seen)
@@ -264,7 +269,7 @@ class FaceRecognizer(InFolder):
 
         Yields:
             A `PictureResult` per picture, in order; with `error` set where one cannot
-            be read.
+            be read, or a face of it not be embedded.
 
         Raises:
             TypeError: When it is one picture, not in a list.

@@ -4,6 +4,7 @@ TensorFlow only.
 """
 
 import collections
+import contextlib
 import functools
 import importlib.util
 import itertools
@@ -121,14 +122,15 @@ class _OpenVinoNet:
         started = collections.deque()
         try:
             for pixels in inputs:
-                started.append((self._start(pixels), pixels))
+                started.append((pixels, self._start(pixels)))
                 if len(started) == _IN_FLIGHT:
                     yield self._finished(*started.popleft())
             while started:
                 yield self._finished(*started.popleft())
         finally:
-            for pair in started:  # left early: none may run on
-                self._finished(*pair)
+            while started:  # left early, or by an error: none may run on
+                with contextlib.suppress(RuntimeError):  # the first one is raised
+                    self._finished(*started.popleft())
 
     def _start(self, pixels: np.ndarray):
         try:
@@ -142,7 +144,7 @@ class _OpenVinoNet:
         request.start_async()
         return request
 
-    def _finished(self, request, pixels) -> list[np.ndarray]:
+    def _finished(self, pixels, request) -> list[np.ndarray]:
         request.wait()  # until here it reads `pixels`
         found = [request.get_output_tensor(place).data.copy() for place in self._places]
         request.set_input_tensor(self._none)

@@ -94,7 +94,7 @@ def _read(path: pathlib.Path, shapes: dict) -> dict:
         )
     try:
         with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in shapes if key in file}
+            arrays = {k: np.asarray(file[k], "float32") for k in shapes if k in file}
     except _UNREADABLE as error:
         raise ValueError(
             f"Expected '{path}' to be an .npz file of arrays. Received: {error}. "

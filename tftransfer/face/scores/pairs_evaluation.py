@@ -61,7 +61,8 @@ def evaluate_pairs(recognizer, pairs: LFWPairs) -> PairsEvaluation:
         else:
             without[seen.picture] = seen.error or "no face was found"
     if not rows:
-        raise ValueError("Expected pictures of faces. Received: none was found.")
+        reason = next(iter(without.values()), "none was found")
+        raise ValueError(f"Expected pictures of faces. Received: {reason}.")
     embeddings = np.stack(rows)
     similarities = np.full(len(pairs), _NO_FACE, "float32")
     for number, pair in enumerate(zip(pairs.first, pairs.second)):
