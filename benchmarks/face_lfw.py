@@ -47,7 +47,7 @@ def table(found: dict) -> str:
         ["verification, ten folds", f"{TARGETS['verification']:.1%}"]
         + [f"{r['accuracy']:.2%} ± {r['standard_error']:.2%}" for r in each]
     )
-    rows.append(["the same of one answer for all pairs", ""])
+    rows.append(["verification, one answer for all pairs", ""])
     rows[-1] += [f"{r['chance']:.2%}" for r in each]
     rows.append(["equal error rate", ""])
     rows[-1] += [f"{r['equal_error_rate']:.2%}" for r in each]
