@@ -8,10 +8,10 @@ convolution has batch normalisation, of each domain by itself; the row "DANN as
 published" has the paper's SGD and none, and 6,000 steps. That row and the bound have
 one seed; the part "mnist_m_published" is that row again with 20,000 steps and 3 seeds.
 MNIST and USPS: 2,000 and 1,800 pictures drawn by the seed, the net of ADDA's section,
-batches of 128 + 128; 3 seeds. "usps_mcd" is MCD on that net as its authors had theirs:
-convolutions normalised, which end the extractor, four of its batches after each of the
-heads', Adam at 0.0002. Fewer steps than published: ADDA 4,000 of 10,000, MCD 4,000
-where an epoch of the authors' 200 has 84. DRCN here is
+batches of 128 + 128; 3 seeds. "usps_mcd" has the net of MCD's authors, normalised, with
+four batches of the extractor after each of the heads', and Adam at 0.0002; its source
+alone is ADDA's net normalised. Fewer steps than published: ADDA 4,000 of 10,000, MCD
+4,000 where 200 epochs of 14 batches, six steps each, are 16,800. DRCN here is
 our one-step form on the same small net with a mirrored decoder, not the authors' net,
 which is 50 times as costly; their 91.8 and 73.7 are of the full sets, too.
 
@@ -151,9 +151,9 @@ def lenet_model(method: str, weight: float | None, trained, *, normalised: bool)
         trained: Path of the weights of the run "source only", where ADDA starts.
         normalised: Whether batch normalisation stands behind each convolution.
     """
-    hidden = convolutions(20, 50, normalised=normalised)
     if method == "MCD":
         return mcd_model()
+    hidden = convolutions(20, 50, normalised=normalised)
     extractor = net((28, 28, 1), *hidden, keras.layers.Dense(500, "relu"))
     head = net((500,), keras.layers.Dense(10))
     if method == "DRCN":
