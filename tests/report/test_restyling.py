@@ -63,3 +63,18 @@ def test_without_labels_nothing_is_said_of_an_oracle(model, tmp_path):
     assert "<td>oracle" not in (tmp_path / "a.html").read_text()
     with pytest.raises(ValueError, match="Received none"):
         write_restyling_report(tmp_path / "b.html", model, [])
+
+
+@pytest.mark.parametrize("labels", [True, False])
+def test_arrays_give_the_page_of_their_batches(model, tmp_path, labels):
+    (batch,) = batches(labels)
+    many = [np.concatenate([part] * 12) for part in (batch if labels else [batch])]
+    arrays = tuple(many) if labels else many[0]
+    paths = tmp_path / "arrays.html", tmp_path / "batches.html"
+    found = write_restyling_report(paths[0], model, arrays, source=arrays)
+    expected = write_restyling_report(paths[1], model, [arrays], source=[arrays])
+    for name in ("as they are", "redrawn"):
+        assert found[name] == pytest.approx(expected[name])
+    counts = {path.read_text().count("<img") for path in paths}
+    assert len(counts) == 1
+    assert "48 pictures of the target" in paths[0].read_text()

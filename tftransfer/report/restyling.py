@@ -31,6 +31,7 @@ from tftransfer.report.rows import pictures_of
 from tftransfer.report.rows import some_of
 
 _SHOWN = 12
+_BATCH = 32
 _PAIR = ("as they are", "redrawn")
 _SCORES = ("information", "snd", "entropy")
 
@@ -55,9 +56,10 @@ def write_restyling_report(
     Args:
         path: The HTML file; folders above it are made.
         model: A trained `Restyler`.
-        target: Batches of target pictures that did not train, in one order, alone or
-            with integer labels, which are read for the oracle alone.
-        source: Batches of source pictures, some of which are shown; None for none.
+        target: Target pictures that did not train, alone or with integer labels, which
+            are read for the oracle alone: batches in one order, or an array or tuple
+            of arrays.
+        source: Source pictures in these forms, some of which are shown; None for none.
         history: What `fit` returned, or {name: values per epoch}.
         class_names: In label order; None for numbers.
         settings: What to state under "What was run".
@@ -83,6 +85,7 @@ def write_restyling_report(
         >>> write_restyling_report(path, model, target)["changed"]
         0.0
     """
+    target = _batches(target)
     answers, labels = _answers(model, target)
     numbers = {name: _numbers(answers[name], labels) for name in _PAIR}
     chosen = {name: each.argmax(axis=1) for name, each in answers.items()}
@@ -95,7 +98,9 @@ def write_restyling_report(
         ("pictures", "Pictures of the target", drawn),
     ]
     if source is not None:
-        parts.append(("source", "Pictures of the source", _source(model, source)))
+        parts.append(
+            ("source", "Pictures of the source", _source(model, _batches(source)))
+        )
     logged = getattr(history, "history", history) or {}
     if panel_names(logged):
         parts.append(("training", "Training", _training(logged)))
@@ -110,6 +115,15 @@ def write_restyling_report(
     about = f"{len(chosen[_PAIR[0]])} pictures of the target, {written_today()}"
     path.write_text(page(title, about, parts), encoding="utf-8")
     return numbers
+
+
+def _batches(domain):
+    """Return arrays in batches, and batches as they are."""
+    parts = domain if isinstance(domain, tuple) else (domain,)
+    if not all(hasattr(part, "shape") for part in parts):
+        return domain
+    starts = range(0, len(parts[0]), _BATCH)
+    return [tuple(part[i : i + _BATCH] for part in parts) for i in starts]
 
 
 def _answers(model, target) -> tuple[dict, np.ndarray | None]:
