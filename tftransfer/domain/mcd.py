@@ -31,7 +31,8 @@ class MCD(DomainModel):
     Where the heads win, so that their answers differ on most of the target, they are
     sure everywhere and leave the extractor no gradient. `extractor_steps` is the remedy
     of the three steps: on one batch the heads maximise, on so many the extractor
-    minimises, and the source is learned on all.
+    minimises, and the source is learned on all. The authors' heads normalise and drop
+    out; plain ones win more easily.
 
     Heads agree, too, where the extractor sends the whole target to one class. The
     authors' remedy on large shifts is the class balance, KL(uniform || mean prediction
