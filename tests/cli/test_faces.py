@@ -15,8 +15,15 @@ from matplotlib.cbook import get_sample_data
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.face.fakes import BLUE
+from tests.face.fakes import GREEN
+from tests.face.fakes import ColourDetector
+from tests.face.fakes import GreenIsTooMuch
+from tests.face.fakes import picture_of
+from tftransfer.cli import faces_output
 from tftransfer.cli.faces_output import answer_calibration
 from tftransfer.cli.main import app
+from tftransfer.face import FaceRecognizer
 from tftransfer.face import Gallery
 from tftransfer.face.scores.calibration import calibrated
 
@@ -246,6 +253,21 @@ def test_video(run, recognizer, tmp_path):
     ]
     names = [entry["faces"][0]["name"] for entry in entries]
     assert names == ["Grace", "Azure", "Azure"]
+
+
+def test_a_frame_that_cannot_be_embedded_fails_alone(tmp_path, monkeypatch):
+    frames = [(n, picture_of(c)) for n, c in enumerate([BLUE, GREEN, BLUE])]
+    monkeypatch.setattr(faces_output, "video_frames", lambda *_, **__: iter(frames))
+    recognizer = FaceRecognizer(ColourDetector(), GreenIsTooMuch(), threshold=0.5)
+    recognizer.enroll("Blue", [picture_of(BLUE)])
+    film = tmp_path / "film.mp4"
+    film.touch()
+    found = list(
+        faces_output.identified(recognizer, [film], 1, tmp_path / "drawn", every=1)
+    )
+    assert ["error" in entry for entry in found] == [False, True, False]
+    assert found[2]["faces"][0]["name"] == "Blue"
+    assert len(list((tmp_path / "drawn").iterdir())) == 2
 
 
 def test_one_broken_video_fails_alone(run, recognizer, people, tmp_path):

@@ -12,6 +12,7 @@ from tests.face.fakes import GREEN
 from tests.face.fakes import RED
 from tests.face.fakes import ColourDetector
 from tests.face.fakes import ColourEmbedder
+from tests.face.fakes import GreenIsTooMuch
 from tests.face.fakes import picture_of
 from tftransfer.face import FaceRecognizer
 from tftransfer.face import evaluate_pairs
@@ -50,15 +51,6 @@ def test_every_picture_gets_its_own_faces_and_broken_ones_an_error(tmp_path):
     for seen, colours in ((found[0], [0, 2]), (found[3], [1])):
         np.testing.assert_array_equal(seen.embeddings.argmax(1), colours)
     assert seen_of([]) == []
-
-
-class GreenIsTooMuch(ColourEmbedder):
-    """Refuses green crops, as an embedder does what its net makes no vector of."""
-
-    def embed(self, crops):
-        if len(crops) and (crops.mean((1, 2)).argmax(1) == 1).any():
-            raise ValueError("Expected embeddings that are finite.")
-        return super().embed(crops)
 
 
 def test_a_face_that_cannot_be_embedded_costs_its_own_picture_alone():

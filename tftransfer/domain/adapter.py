@@ -58,10 +58,10 @@ class DomainAdapter(TransformerMixin, BaseEstimator):
         return self._map(X, domain)
 
     def _fit(self, X: np.ndarray, y, X_target: np.ndarray) -> None:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `_fit`.")
 
     def _map(self, X: np.ndarray, domain: str) -> np.ndarray:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must implement `_map`.")
 
     def _checked_domains(self, X, y, X_target):
         name = type(self).__name__
