@@ -76,7 +76,7 @@ SETTINGS = {
         "rate": 2e-4,
         "constant": True,
         "weights": {},
-        "steps": {"source only": 1500, "MCD": 4000},
+        "steps": {"source only": 1500, "MCD": 14_000},
     },
 }
 SEEDS = 3

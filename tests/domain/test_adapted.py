@@ -94,6 +94,20 @@ def test_constant_features_are_centred_only():
     np.testing.assert_allclose(scaler.transform(X_target)[:, 0], 0, atol=1e-12)
 
 
+@pytest.mark.parametrize("rows", [200, 20_000])
+def test_constant_features_in_float32_are_centred_and_small_spreads_scaled(rows):
+    generator = np.random.default_rng(0)
+    X = generator.normal(size=(rows, 3)).astype("float32")
+    X[:, 0] = 0.1
+    X[:, 1] = 1000 + 5e-4 * X[:, 1]
+    scaler = DomainScaler().fit(X, X_target=X[: rows // 2])
+    for domain, part in (("source", X), ("target", X[: rows // 2])):
+        mapped = scaler.transform(part, domain=domain)
+        assert mapped.dtype == np.float32
+        assert not mapped[:, 0].any()
+        np.testing.assert_allclose(mapped[:, 1:].std(axis=0), 1, rtol=1e-4)
+
+
 def test_adapter_pipeline_fits_plain_transformers_on_both_domains():
     X, y, X_target, _ = two_domains()
     chain = AdapterPipeline(
@@ -105,6 +119,9 @@ def test_adapter_pipeline_fits_plain_transformers_on_both_domains():
     pca = PCA(2).fit(np.vstack(rows))
     np.testing.assert_allclose(received, pca.transform(rows[1]), atol=1e-10)
     assert chain.get_feature_names_out().tolist() == ["pca0", "pca1"]
+    chain = AdapterPipeline([("scale", DomainScaler()), ("coral", CORAL())])
+    chain.fit(X, y, X_target).feature_names_in_ = np.array([*"uvwxyz"], object)
+    assert chain.get_feature_names_out().tolist() == [*"uvwxyz"]
     with pytest.raises(ValueError, match="one step or more"):
         AdapterPipeline([]).fit(X, y, X_target)
 

@@ -36,3 +36,22 @@ def test_singular_source_needs_the_regularisation():
     assert np.all(np.isfinite(CORAL().fit_transform(X, X_target=X_target)))
     with pytest.raises(ValueError, match="`regularization` in"):
         CORAL(regularization=-1.0).fit(X, X_target=X_target)
+
+
+def test_large_values_in_float32_are_no_singular_source():
+    generator = np.random.default_rng(0)
+    X, X_target = (
+        generator.uniform(0, 255, (40, 90)).astype("float32") for _ in range(2)
+    )
+    found = CORAL().fit(X, X_target=X_target).map_
+    double = CORAL().fit(X.astype(float), X_target=X_target.astype(float)).map_
+    np.testing.assert_allclose(found, double, atol=0.02 * np.abs(double).max())
+    with pytest.raises(ValueError, match="of 90, from 40 rows"):
+        CORAL(0).fit(X, X_target=X_target)
+
+
+def test_mapped_target_rows_are_the_callers_no_more():
+    X, _, X_target, _ = two_domains()
+    mapped = CORAL().fit(X, X_target=X_target).transform(X_target)
+    mapped[:] = 0
+    assert np.any(X_target)

@@ -5,7 +5,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
+from tftransfer.domain import importance_weights
 from tftransfer.domain import median_bandwidth
+from tftransfer.domain import name_that_dataset
 from tftransfer.domain import proxy_a_distance
 from tftransfer.domain import squared_mmd
 
@@ -142,3 +144,30 @@ def test_clear_errors():
         squared_mmd(X, Z, bandwidth=0.0)
     with pytest.raises(ValueError, match="`X_target` of shape"):
         proxy_a_distance(X, None)
+    with pytest.raises(ValueError, match="`multipliers` or more"):
+        squared_mmd(X, Z, multipliers=[])
+
+
+class _Table(np.ndarray):
+    """Rows with the one attribute of a data frame that is read."""
+
+    columns = ()
+
+
+def _table(rows, names):
+    table = rows.view(_Table)
+    table.columns = names
+    return table
+
+
+def test_columns_in_another_order_are_no_distance():
+    X, Z = _samples()
+    names = [f"x{i}" for i in range(X.shape[1])]
+    first, same = _table(X, names), _table(Z, names)
+    turned = _table(Z[:, ::-1], names[::-1])
+    assert squared_mmd(first, same) == squared_mmd(X, Z)
+    for measure in (squared_mmd, proxy_a_distance, importance_weights):
+        with pytest.raises(ValueError, match="X_target to have the columns of X_so"):
+            measure(first, turned)
+    with pytest.raises(ValueError, match="X of 'b' to have the columns of X of 'a'"):
+        name_that_dataset({"a": first, "b": turned})

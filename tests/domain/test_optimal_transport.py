@@ -51,12 +51,44 @@ def test_transport_helps_on_a_shift(strength):
 
 
 @pytest.mark.usefixtures("_pot")
-def test_rows_not_seen_in_fit_move_as_their_neighbours():
+@pytest.mark.parametrize("entropy", [0.0, 0.1, 1.0])
+def test_rows_not_seen_in_fit_move_as_their_nearest_row(entropy):
     X, _, X_target, _ = two_domains()
-    model = OptimalTransport().fit(X, X_target=X_target)
-    moved = model.transform(X, domain="source")
-    near = model.transform(X[:5] + 1e-6, domain="source")
-    np.testing.assert_allclose(near, moved[:5], atol=1e-4)
+    model = OptimalTransport(entropy).fit(X, X_target=X_target)
+    shifts = model.transform(X, domain="source") - X
+    asked = X[:9] + 2 * np.random.default_rng(1).normal(size=(9, 6))
+    nearest = np.argmin(((asked[:, None] - X) ** 2).sum(axis=-1), axis=1)
+    moved = model.transform(asked, domain="source")
+    np.testing.assert_allclose(moved, asked + shifts[nearest], atol=1e-9)
+
+
+@pytest.mark.usefixtures("_pot")
+def test_a_row_far_out_is_moved_among_the_targets():
+    X, y, X_target, _ = two_domains()
+    X[7] *= 30
+    model = AdaptedClassifier(OptimalTransport()).fit(X, y, X_target=X_target)
+    moved = model.embed(X, domain="source")
+    assert np.all(moved.max(axis=0) <= X_target.max(axis=0) + 1e-9)
+    assert np.all(np.isfinite(model.embed(X[7:8] * 2, domain="source")))
+
+
+@pytest.mark.usefixtures("_pot")
+@pytest.mark.filterwarnings("ignore")  # POT's and NumPy's, of the underflow itself
+def test_a_plan_that_underflowed_is_an_error():
+    X, y, X_target, _ = two_domains()
+    model = OptimalTransport(1e-4, class_regularization=0.1)
+    with pytest.raises(ValueError, match=r"with regularization=0.0001. Raise it"):
+        model.fit(X, y, X_target=X_target)
+    same = np.ones((20, 3))
+    with pytest.raises(ValueError, match="none for 20 of 20 rows"):
+        OptimalTransport().fit(same, X_target=same)
+
+
+@pytest.mark.usefixtures("_pot")
+def test_mapped_target_rows_are_the_callers_no_more():
+    X, _, X_target, _ = two_domains()
+    mapped = OptimalTransport().fit(X, X_target=X_target).transform(X_target)
+    assert not np.shares_memory(mapped, X_target)
 
 
 def test_class_regularisation_needs_labels():

@@ -165,3 +165,11 @@ def test_too_many_components_raise():
         SubspaceAlignment(7).fit(X, X_target=X_target)
     with pytest.raises(ValueError, match="Expected 2 or more features"):
         GFK(1).fit(X[:, :1], X_target=X_target[:, :1])
+
+
+def test_another_fit_leaves_nothing_of_the_one_before():
+    X, _, X_target, _ = two_domains()
+    gfk = GFK().fit(X, X_target=X_target)
+    assert len(gfk.disagreement_)
+    gfk.set_params(n_components=2).fit(X, X_target=X_target)
+    assert not hasattr(gfk, "disagreement_")

@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pytest
 from scipy.special import softmax
@@ -116,3 +118,25 @@ def test_clear_errors():
         soft_neighbourhood_density(np.ones((4, 3)))
     with pytest.raises(ValueError, match="one shape"):
         dev_risk([0.0, 1.0], [1.0])
+
+
+def test_dev_with_weights_that_differ_by_rounding_is_the_plain_mean():
+    assert dev_risk([0, 1, 1], [0.1 + 0.2, 0.3, 0.3]) == pytest.approx(0.2)
+    generator = np.random.default_rng(0)
+    weights = 0.9 * (1 + 1e-9 * generator.normal(size=50))
+    losses = generator.random(50)
+    assert dev_risk(losses, weights) == pytest.approx(0.9 * losses.mean())
+
+
+def test_domains_apart_are_warned_of_and_near_ones_are_not():
+    X = np.random.default_rng(0).normal(size=(80, 2))
+    with pytest.warns(UserWarning, match="Choose by 'information'"):
+        importance_weights(X, X + 50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        importance_weights(X, X[::2] + 0.1)
+
+
+def test_labels_of_two_kinds_are_not_compared():
+    with pytest.raises(ValueError, match=r"text and numbers, .*'0'.* beside"):
+        oracle_accuracy(["0", "1"], [0, 1])

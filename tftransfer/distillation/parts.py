@@ -3,6 +3,7 @@
 from tftransfer.core import TransferModel
 from tftransfer.data import as_dataset
 from tftransfer.training.pictures import check_side
+from tftransfer.training.pictures import validation_of
 
 
 def check_parts(student, teachers=()) -> None:
@@ -68,8 +69,7 @@ def read(models, train, validation, *, batch_size: int, seed: int) -> tuple:
     side = sides[0] if sides else None
     options = {"image_size": side, "batch_size": batch_size, "seed": seed}
     train = as_dataset(train, shuffle=True, **options)
-    if validation is not None:
-        validation = as_dataset(validation, **options)
+    validation = validation_of(train, validation, **options)
     for data in (train, validation):
         if getattr(data, "image_size", None) not in sides:
             check_side(data, side)

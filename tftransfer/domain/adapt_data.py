@@ -20,6 +20,7 @@ from tftransfer.training.pictures import augmented
 from tftransfer.training.pictures import check_classes
 from tftransfer.training.pictures import check_side
 from tftransfer.training.pictures import size_of
+from tftransfer.training.pictures import validation_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,8 +75,7 @@ def read(
     source = as_dataset(source, shuffle=True, **options)
     _, batch_size = size_of(source)
     check_classes(classifier, source)
-    if validation is not None:
-        validation = as_dataset(validation, **options)
+    validation = validation_of(source, validation, **options)
     target = as_dataset(unlabelled(target), **options)
     few = labelled_target
     if few is not None:

@@ -32,7 +32,9 @@ class AdaptedClassifier(ClassifierMixin, BaseEstimator):
     `fit(X, y, X_target)` fits `adapter` on both domains and `classifier` on the mapped
     source; the target's labels have no way in. Clones and searches as any classifier:
     `GridSearchCV(AdaptedClassifier(GFK()), {"adapter__n_components": [10, 20]},
-    scoring=LabelFreeScorer("snd", X_target)).fit(X, y, X_target=X_target)`.
+    scoring=LabelFreeScorer("snd", X_target)).fit(X, y, X_target=X_target)`. A search
+    needs `scoring`: the default, accuracy, would read the fold's source rows as rows of
+    the target.
 
     Args:
         adapter: A `DomainAdapter`; a scikit-learn transformer, then fitted on both

@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_consistent_length
 from sklearn.utils.validation import column_or_1d
 
 from tftransfer.domain.inputs import FLOATS
+from tftransfer.domain.inputs import check_columns
 from tftransfer.domain.inputs import check_count
 from tftransfer.domain.inputs import check_real
 
@@ -239,6 +240,7 @@ def _checked_sets(datasets: Mapping) -> dict[str, tuple]:
             y = column_or_1d(y)
             check_consistent_length(X, y)
         sets[name] = X, y
+    check_columns({f"X of '{name}'": X for name, (X, _) in datasets.items()})
     first, (X, y) = next(iter(sets.items()))
     for name, (X_other, y_other) in sets.items():
         if X_other.shape[1] != X.shape[1]:

@@ -68,6 +68,8 @@ class AdapterPipeline(DomainAdapter, _BaseComposition):
     def get_feature_names_out(self, input_features=None):
         """Return the names that the last step gives its features."""
         names = input_features
+        if names is None:  # the steps saw arrays, without names
+            names = getattr(self, "feature_names_in_", None)
         for _, step in self.steps_:
             names = step.get_feature_names_out(names)
         return names
@@ -102,5 +104,8 @@ def fit_step(step, X, y, X_target):
 def apply_step(step, X, domain: str) -> np.ndarray:
     """Return rows of `domain` mapped by a fitted adapter or transformer."""
     if isinstance(step, DomainAdapter):
-        return step.transform(X, domain=domain)
-    return step.transform(X)
+        mapped = step.transform(X, domain=domain)
+    else:
+        mapped = step.transform(X)
+    # A data frame, where scikit-learn is set to give those: steps take arrays.
+    return mapped.to_numpy() if hasattr(mapped, "to_numpy") else mapped

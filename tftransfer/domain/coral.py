@@ -50,7 +50,7 @@ class CORAL(OneToOneFeatureMixin, DomainAdapter):
         values, vectors = _eigen_covariance(X)
         target_values, target_vectors = _eigen_covariance(X_target)
         floor = len(values) * np.finfo(X.dtype).eps * max(values[-1], 1e-300)
-        if shrinkage + values[0] <= floor:
+        if not shrinkage and values[0] <= floor:
             rank = int(np.sum(values > floor))
             raise ValueError(
                 "Expected a source covariance of full rank for `regularization=0`. "
@@ -62,11 +62,12 @@ class CORAL(OneToOneFeatureMixin, DomainAdapter):
         self.map_ = (whiten @ (target_vectors * roots)) @ target_vectors.T
 
     def _map(self, X, domain) -> np.ndarray:
-        return X if domain == "target" else X @ self.map_.astype(X.dtype)
+        return X.copy() if domain == "target" else X @ self.map_.astype(X.dtype)
 
 
 def _eigen_covariance(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    centred = rows - rows.mean(axis=0)
+    # Summed in double: a mean of many float32 rows drifts.
+    centred = rows - rows.mean(axis=0, dtype=np.float64).astype(rows.dtype)
     covariance = (centred.T @ centred).astype(np.float64) / (len(rows) - 1)
     values, vectors = np.linalg.eigh(covariance)
     return np.maximum(values, 0.0), vectors

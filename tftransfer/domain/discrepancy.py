@@ -70,6 +70,8 @@ def squared_mmd(
         bandwidth = median_bandwidth(X, Z)
     bandwidth = check_real("bandwidth", bandwidth, above=True)
     widths = [bandwidth * check_real("multipliers", m, above=True) for m in multipliers]
+    if not widths:
+        raise ValueError("Expected one of `multipliers` or more. Received: none.")
     widths.sort(reverse=True)
     if estimator == "linear":
         return _linear_time(X, Z, widths)

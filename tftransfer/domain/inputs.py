@@ -76,13 +76,14 @@ def check_two_domains(
 
     Raises:
         ValueError: When a domain is absent, not 2-d, too short or not finite, or the
-            widths differ.
+            widths, or the columns of data frames, differ.
     """
     rows = []
     for name, X in zip(names, (X_source, X_target)):
         if X is None:
             raise ValueError(f"Expected `{name}` of shape (rows, d). Received: None.")
         rows.append(check_array(X, dtype=FLOATS, input_name=name, ensure_min_samples=2))
+    check_columns(dict(zip(names, (X_source, X_target))))
     if rows[0].shape[1] != rows[1].shape[1]:
         raise ValueError(
             f"Expected `{names[0]}` and `{names[1]}` to have the same features. "
@@ -90,6 +91,21 @@ def check_two_domains(
             "backbone and endpoint."
         )
     return rows[0], rows[1]
+
+
+def check_columns(sets: dict) -> None:
+    """Raise unless data frames among `sets`, {name: X}, have the same columns in order.
+
+    Positions are all that an array keeps of them.
+    """
+    named = {n: list(X.columns) for n, X in sets.items() if hasattr(X, "columns")}
+    for name, found in named.items():
+        first, columns = next(iter(named.items()))
+        if found != columns:
+            raise ValueError(
+                f"Expected {name} to have the columns of {first} in their order, "
+                f"{columns[:5]}. Received: {found[:5]}. Select them by name."
+            )
 
 
 def check_like_source(estimator, X, X_target) -> tuple[np.ndarray, np.ndarray]:

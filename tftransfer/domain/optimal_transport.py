@@ -31,7 +31,8 @@ class OptimalTransport(OneToOneFeatureMixin, DomainAdapter):
 
     Raises:
         ImportError: In `fit`, when POT is not installed.
-        ValueError: In `fit`, when `class_regularization` is above 0 without `y`.
+        ValueError: In `fit`, when `class_regularization` is above 0 without `y`, or the
+            plan found has rows without mass.
 
     Example:
         >>> X, X_target = np.eye(2), np.eye(2) + 5
@@ -59,7 +60,19 @@ class OptimalTransport(OneToOneFeatureMixin, DomainAdapter):
         # In double: POT's iterations underflow in float32.
         rows = X.astype(np.float64), X_target.astype(np.float64)
         solver.fit(Xs=rows[0], ys=labels, Xt=rows[1])
+        self._check_plan(solver.coupling_)
         self.transport_ = solver
+
+    def _check_plan(self, plan: np.ndarray) -> None:
+        """Raise where POT's iterations underflowed: it would map such rows to 0."""
+        lost = int(np.sum(~(plan.sum(axis=1) > 0)))  # NaN, too
+        if lost:
+            raise ValueError(
+                "Expected a plan that gives each source row mass. Received: none for "
+                f"{lost} of {len(plan)} rows, with regularization="
+                f"{self.regularization}. Raise it; where it is 0.1 or more, look for "
+                "domains most of whose rows are equal."
+            )
 
     def _solver(self, y):
         entropy = check_real("regularization", self.regularization)
@@ -88,12 +101,14 @@ class OptimalTransport(OneToOneFeatureMixin, DomainAdapter):
                 tol=_TOLERANCE,
                 max_iter=self.max_iter,
                 norm="median",
+                # Its other one divides by kernel values, which are 0 for far rows.
+                out_of_sample_map="ferradans",
             )
         return da.EMDTransport(norm="median", max_iter=100 * self.max_iter)
 
     def _map(self, X, domain) -> np.ndarray:
         if domain == "target":
-            return X
+            return X.copy()
         moved = self.transport_.transform(Xs=X.astype(np.float64))
         return np.asarray(moved, X.dtype)
 

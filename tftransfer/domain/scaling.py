@@ -27,16 +27,19 @@ class DomainScaler(OneToOneFeatureMixin, DomainAdapter):
 
     def _fit(self, X, y, X_target) -> None:
         rows = dict(zip(DOMAINS, (X, X_target)))
-        self.mean_ = {name: part.mean(axis=0) for name, part in rows.items()}
+        # In double: sums of float32 drift, which looks like a spread.
+        self.mean_ = {
+            name: part.mean(axis=0, dtype=np.float64) for name, part in rows.items()
+        }
         self.scale_ = {name: _nonzero_std(part) for name, part in rows.items()}
 
     def _map(self, X, domain) -> np.ndarray:
         mean, scale = self.mean_[domain], self.scale_[domain]
-        return (X - mean.astype(X.dtype)) / scale.astype(X.dtype)
+        return ((X - mean) / scale).astype(X.dtype)
 
 
 def _nonzero_std(rows: np.ndarray) -> np.ndarray:
     # Rounding leaves a constant column with a std of some eps.
-    std = rows.std(axis=0)
-    noise = 10 * np.finfo(rows.dtype).eps * np.abs(rows).max(axis=0)
+    std = rows.std(axis=0, dtype=np.float64)
+    noise = 10 * np.finfo(np.float64).eps * np.abs(rows).max(axis=0)
     return np.where(std > noise, std, 1.0)

@@ -30,7 +30,8 @@ class LabelFreeScorer:
             (`soft_neighbourhood_density`), "entropy" (minus `target_entropy`), "iwv"
             (minus `reweighted_risk`) or "dev" (minus `dev_risk`). The first three need
             `predict_proba`; the risks count mistakes on held-out source rows, weighed
-            in the adapted space, where the classifier sees them.
+            in the adapted space, where the classifier sees them, and tell little where
+            the domains lie apart there, as `importance_weights` warns.
         X_target: Target rows, `(m, d)`.
         C: Of the domain classifier behind the weights, as in `importance_weights`.
 

@@ -60,6 +60,7 @@ class GFK(ClassNamePrefixFeaturesOutMixin, DomainAdapter):
             count = min(most, _LARGEST_AUTO)
         else:
             count = check_count("n_components", self.n_components, 1, most)
+            vars(self).pop("disagreement_", None)  # of an earlier fit with "auto"
         source = principal_basis(X, count)
         target = principal_basis(X_target, count)
         if isinstance(self.n_components, str):

@@ -4,6 +4,8 @@ Functions of arrays, for callbacks and for `LabelFreeScorer`. What needs target 
 is called oracle.
 """
 
+import warnings
+
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -22,6 +24,7 @@ from tftransfer.domain.inputs import check_real
 from tftransfer.domain.inputs import check_two_domains
 
 _BLOCK = 1024
+_APART = 0.5  # a mean weight below this; 1 is expected
 
 
 def target_entropy(probabilities) -> float:
@@ -145,7 +148,9 @@ def importance_weights(
         random_state: Seed of the folds.
 
     Returns:
-        Weights above 0, `(n,)` or `(k,)`, about 1 in the mean.
+        Weights above 0, `(n,)` or `(k,)`, about 1 in the mean. Where the domains lie
+        apart nearly all are near 0 and the mean is, too: a warning says that risks
+        weighed by them tell little.
 
     Example:
         >>> rng = np.random.default_rng(0)
@@ -173,7 +178,15 @@ def importance_weights(
         logits = model.fit(rows, domains).decision_function(asked)
     # The bound keeps one far row from making all sums infinite.
     odds = np.exp(np.clip(logits, -30.0, 30.0))
-    return odds * (len(source) / len(target))
+    weights = odds * (len(source) / len(target))
+    if weights.mean() < _APART:
+        warnings.warn(
+            "The domains lie apart: few source rows are like the target's, and a risk "
+            "that importance weights make of them ('iwv', 'dev') is low for any "
+            "mistakes. Choose by 'information', which looks at the target's answers.",
+            stacklevel=2,
+        )
+    return weights
 
 
 def reweighted_risk(losses, weights) -> float:
@@ -218,7 +231,9 @@ def dev_risk(losses, weights) -> float:
     losses, weights = _checked_losses(losses, weights)
     weighted = weights * losses
     spread = np.cov(weighted, weights)
-    eta = -spread[0, 1] / spread[1, 1] if spread[1, 1] > 0 else 0.0
+    # Weights that differ by rounding alone would make eta of any size.
+    vary = np.ptp(weights) > 1e-6 * np.abs(weights).max()
+    eta = -spread[0, 1] / spread[1, 1] if vary else 0.0
     return float(weighted.mean() + eta * weights.mean() - eta)
 
 
@@ -229,6 +244,10 @@ def oracle_accuracy(y_target, predicted) -> float:
         y_target: Labels, `(m,)` or `(m, 1)`.
         predicted: Answers, `(m,)` or `(m, 1)`.
 
+    Raises:
+        ValueError: When labels are text on one side and numbers on the other, which
+            are never equal.
+
     Example:
         >>> oracle_accuracy(["a", "b"], ["a", "a"])
         0.5
@@ -236,6 +255,12 @@ def oracle_accuracy(y_target, predicted) -> float:
     # A column beside a row would be compared as (m, m).
     y_target, predicted = column_or_1d(y_target), column_or_1d(predicted)
     check_consistent_length(y_target, predicted)
+    kinds = [labels.dtype.kind in "US" for labels in (y_target, predicted)]
+    if kinds[0] != kinds[1]:
+        raise ValueError(
+            "Expected labels of one kind. Received: text and numbers, "
+            f"{y_target[0]!r} beside {predicted[0]!r}."
+        )
     return float(np.mean(y_target == predicted))
 
 

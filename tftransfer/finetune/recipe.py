@@ -25,6 +25,7 @@ from tftransfer.training.pictures import check_cache
 from tftransfer.training.pictures import check_classes
 from tftransfer.training.pictures import check_side
 from tftransfer.training.pictures import size_of
+from tftransfer.training.pictures import validation_of
 
 
 def fine_tune(
@@ -124,8 +125,7 @@ def fine_tune(
     side = model.deployed.input_shape[1]
     options = {"image_size": side, "batch_size": batch_size, "seed": seed}
     train = as_dataset(train, shuffle=True, **options)
-    if validation is not None:
-        validation = as_dataset(validation, **options)
+    validation = validation_of(train, validation, **options)
     for data in (train, validation):
         check_side(data, side)
     pictures, batch_size = size_of(train)

@@ -2,6 +2,7 @@
 
 import os
 
+from tftransfer.data import as_dataset
 from tftransfer.data import augmentation
 
 
@@ -25,6 +26,32 @@ def augmented(train, preset: str):
         return train
     augmenter = augmentation(preset)
     return train if augmenter is None else augmenter.apply(train)
+
+
+def validation_of(train, validation, **options):
+    """Return validation pictures, labelled by the training data's order of classes.
+
+    Args:
+        train: The training data, a dataset.
+        validation: In any form that `as_dataset` takes, or None.
+        **options: Of `as_dataset`.
+
+    Raises:
+        ValueError: When a dataset has other classes, or numbers them otherwise.
+    """
+    if validation is None:
+        return None
+    names = getattr(train, "class_names", None)
+    # A folder by itself would number the classes that it happens to have.
+    found = as_dataset(validation, class_names=names, **options)
+    own = getattr(found, "class_names", None)
+    if names and own and list(own) != list(names):
+        raise ValueError(
+            f"Expected validation data of the classes {list(names)}, in this order. "
+            f"Received: {list(own)}. Give the folder itself, or read it with "
+            "`class_names=train.class_names`."
+        )
+    return found
 
 
 def check_side(data, side: int | None) -> None:
