@@ -164,3 +164,13 @@ def test_a_source_is_needed_for_risks_and_names_are_checked():
         TargetValidation(None, batches, validators=["dev"])
     with pytest.raises(ValueError, match="oracle"):
         TargetValidation(None, batches, validators=["oracle"])
+
+
+def test_arrays_and_heads_of_one_logit_are_refused():
+    x, _ = batch()
+    with pytest.raises(TypeError, match=r"`target` as a batched.*Received: ndarray"):
+        TargetValidation(None, x["target"])
+    batches = tf.data.Dataset.from_tensor_slices(x["target"]).batch(4)
+    model = tft.DANN(parts()[0], dense("head", 5, 1), judge())
+    with pytest.raises(ValueError, match="two logits or more"):
+        TargetValidation(None, batches).scores(model)

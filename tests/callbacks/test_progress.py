@@ -77,6 +77,8 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="'mmd_weight'"):
         DANNRamp(name="mmd_wieght").set_model(tft.DAN(*parts()))
     model = tft.DANN(*parts(), judge())
-    model.compile(keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9)))
-    with pytest.raises(ValueError, match="CosineDecay"):
-        model.fit(pairs(1), callbacks=[InverseDecay()], verbose=0)
+    decaying = keras.optimizers.SGD(keras.optimizers.schedules.CosineDecay(0.1, 9))
+    for optimizer in (decaying, keras.optimizers.LossScaleOptimizer(decaying)):
+        model.compile(optimizer)
+        with pytest.raises(ValueError, match="CosineDecay"):
+            model.fit(pairs(1), callbacks=[InverseDecay()], verbose=0)

@@ -303,3 +303,46 @@ def test_no_label_of_the_target_is_read(name):
         # Not to the bit: the same sums may round otherwise where memory is aligned
         # otherwise. A label that is read, 99 among three classes, gives NaN.
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("method", ["MCD", "CDAN", "JAN"])
+def test_a_head_of_one_logit_is_refused(method):
+    extractor = parts()[0]
+    with pytest.raises(ValueError, match=r"two logits or more.*\(None, 1\)"):
+        getattr(tft, method)(extractor, dense("head", 5, 1))
+
+
+@pytest.mark.parametrize("normalised", [False, True])
+def test_adda_moves_the_encoder_also_where_the_judge_normalises(normalised):
+    x, _ = batch()
+    extractor, head = parts()
+    keras.utils.set_random_seed(8)
+    before = [keras.layers.BatchNormalization()] if normalised else []
+    hidden = keras.layers.Dense(6, "tanh")
+    adda = tft.ADDA(extractor, head, dense("discriminator", 5, 1, *before, hidden))
+    with tf.GradientTape() as tape:
+        outputs = adda(x, training=True)
+        mapping = adda.transfer_losses(x, None, outputs)["mapping"]
+    found = tape.gradient(mapping, adda.target_encoder.trainable_variables[-1])
+    assert np.abs(found).max() > 1e-3
+
+
+def test_addas_encoders_share_no_weights_and_have_the_same_features():
+    extractor, head = parts()
+    with pytest.raises(ValueError, match="weights of its own"):
+        tft.ADDA(extractor, head, target_encoder=extractor)
+    with pytest.raises(ValueError, match="takes the target_encoder's features"):
+        tft.ADDA(extractor, head, target_encoder=dense("other", 4, 6))
+
+
+def test_soft_labels_take_one_hot_labels_too():
+    x, y = batch(6, 4)
+    x["from_target"] = np.array([False, True, False, False, True, False])
+    table = np.array([[0.8, 0.1, 0.1], [0.2, 0.7, 0.1], [0.1, 0.3, 0.6]])
+    model = tft.DomainConfusion(*parts(), judge(), soft_labels=table)
+    outputs = model(x, training=True)
+    found = [
+        float(model.transfer_losses(x, labels, outputs)["soft_label"])
+        for labels in (y, np.eye(3)[y])
+    ]
+    assert found[0] == pytest.approx(found[1])

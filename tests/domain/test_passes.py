@@ -163,3 +163,18 @@ def test_a_thaw_inside_one_fit_reaches_the_sources_scales():
     model.fit(data, callbacks=[Thaw()], verbose=0)
     np.testing.assert_array_equal(found[0], 1)
     assert np.abs(found[1] - 1).max() > 1e-4
+
+
+def test_the_sources_averages_are_float32_under_mixed_precision():
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = model_with("separate")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    x, _ = batch()
+    x["source"][:, 0] *= 600
+    for _ in range(30):
+        model(x, training=True)
+    own = {v.path: np.asarray(v) for v in model.variables if "/source_" in v.path}
+    (variance,) = (v for path, v in own.items() if path.endswith("moving_variance"))
+    np.testing.assert_allclose(variance, x["source"].var(axis=0), rtol=5e-3)

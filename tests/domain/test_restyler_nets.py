@@ -3,7 +3,10 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+import tftransfer as tft
+from tests.finetune.small import small_backbone
 from tftransfer.domain import Restyler
 from tftransfer.domain import encoder_decoder
 from tftransfer.domain import patch_discriminator
@@ -73,3 +76,36 @@ def test_together_they_take_a_tint_off():
 def test_sizes_that_cannot_be_halved_are_refused(shape):
     with pytest.raises(ValueError, match="divisible by 4"):
         encoder_decoder(shape, filters=(4, 8))
+
+
+def test_the_packages_own_classifier_is_taken(tmp_path):
+    classifier = tft.Classifier(small_backbone(), 3)
+    shape = (32, 32, 3)
+    model = Restyler(
+        encoder_decoder(shape), patch_discriminator(shape), classifier, scale=255
+    )
+    picture = np.random.default_rng(0).uniform(0, 255, (2, *shape)).astype("float32")
+    expected = classifier(model.restyle(picture))
+    np.testing.assert_allclose(model(picture), expected, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = tft.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again(picture), expected, atol=1e-5)
+
+
+def test_a_judge_that_normalises_still_moves_the_generator():
+    norm, flat = keras.layers.BatchNormalization(), keras.layers.Flatten
+    first = keras.layers.Dense(3)
+    generator = keras.Sequential([keras.Input((2, 2, 3)), first])
+    layers = [norm, flat(), keras.layers.Dense(6, "tanh"), keras.layers.Dense(1)]
+    discriminator = keras.Sequential([keras.Input((2, 2, 3)), *layers])
+    classifier = keras.Sequential(
+        [keras.Input((2, 2, 3)), flat(), keras.layers.Dense(3)]
+    )
+    model = Restyler(generator, discriminator, classifier)
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(2, 8, 2, 2, 3)).astype("float32")
+    x = {"source": source, "target": target + 2}
+    with tf.GradientTape() as tape:
+        outputs = model(x, training=True)
+        fooled = model.transfer_losses(x, None, outputs)["adversarial"]
+    assert np.abs(tape.gradient(fooled, first.bias)).max() > 1e-3

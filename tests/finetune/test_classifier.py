@@ -112,3 +112,10 @@ def test_loss_equals_loops_for_both_forms_of_labels(smoothing):
     loss = ClassificationLoss(3, smoothing)
     for y in (labels, labels[:, None], np.eye(3)[labels]):
         assert float(loss(y, logits)) == pytest.approx(expected / 5, rel=1e-5)
+
+
+def test_a_head_that_ends_in_a_softmax_is_refused():
+    dense = keras.layers.Dense(3, activation="softmax")
+    head = keras.Sequential([keras.Input((128,)), dense], name="sure")
+    with pytest.raises(ValueError, match=r"ends in logits.*Received: 'sure'"):
+        tft.Classifier(tft.Backbone("tiny", weights=None), 3, head=head)

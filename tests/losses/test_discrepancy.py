@@ -206,3 +206,10 @@ def test_maps_are_flattened_and_float16_is_computed_in_float32():
 def test_what_does_not_fit_is_refused(build):
     with pytest.raises(ValueError, match=r"(?s)Expected.*Received"):
         build()
+
+
+@pytest.mark.parametrize("estimator", ["biased", "unbiased", "linear"])
+def test_a_sample_without_rows_is_at_no_distance(estimator):
+    rows, none = np.random.default_rng(0).normal(size=(5, 3)), np.zeros((0, 3))
+    for pair in ((rows, none), (none, rows)):
+        assert float(MMDLoss(estimator=estimator)(*pair)) == 0

@@ -68,3 +68,9 @@ def test_balance_is_the_divergence_of_the_mean_prediction_from_the_shares(shares
 def test_balance_refuses_other_classes_and_weights(shares, options):
     with pytest.raises(ValueError, match=r"(?s)Expected shares.*Received.*\(5, 3\)"):
         ClassBalanceLoss()(shares, np.zeros((5, 3)), **options)
+
+
+def test_accuracy_without_rows_of_one_domain_is_that_of_the_other():
+    assert float(domain_accuracy(np.zeros((0, 1)), TARGET)) == 1
+    assert float(domain_accuracy(SOURCE, np.zeros((0, 1)))) == pytest.approx(1 / 3)
+    assert float(domain_accuracy(np.zeros((0, 1)), np.zeros((0, 1)))) == 0

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from tftransfer.core import check_one_of
+from tftransfer.domain.domain_model import check_several_classes
 from tftransfer.domain.target_scores import NAMES
 from tftransfer.domain.target_scores import NEED_SOURCE
 from tftransfer.domain.target_scores import target_scores
@@ -102,8 +103,10 @@ class TargetValidation(keras.callbacks.Callback):
         every: Epochs from one to the next; the first and the last always count.
 
     Raises:
-        TypeError: When the model reads no domains, as `Restyler` does not.
-        ValueError: When a validator is none of these, or `source` is missing.
+        TypeError: When the model reads no domains, as `Restyler` does not, or the data
+            is no dataset.
+        ValueError: When a validator is none of these, `source` is missing, or the
+            model's head has one logit.
 
     Example:
         >>> import tensorflow as tf
@@ -122,6 +125,13 @@ class TargetValidation(keras.callbacks.Callback):
                 f"Expected held-out batches of the source for {self.validators}. "
                 "Received: None."
             )
+        for name, data in (("source", source), ("target", target)):
+            if data is not None and not hasattr(data, "map"):
+                raise TypeError(
+                    f"Expected `{name}` as a batched tf.data.Dataset. Received: "
+                    f"{type(data).__name__}. Arrays: `tf.data.Dataset."
+                    "from_tensor_slices(arrays).batch(100)`."
+                )
         self._source, self.every = source, every
         self._target = target.map(lambda *batch: batch[0])
 
@@ -152,6 +162,7 @@ def _check_reads(model) -> None:
             f"`tft.DANN`. Received: {type(model).__name__}. Score the answers of its "
             "`deployed` with the functions: `tft.domain.answer_information` and others."
         )
+    check_several_classes(model.head)
 
 
 def _seen(model, batches, domain: str) -> tuple:

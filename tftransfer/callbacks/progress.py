@@ -132,10 +132,12 @@ class InverseDecay(_AlongProgress):
     def on_train_begin(self, logs=None):
         optimizer = self.model.optimizer
         schedules = keras.optimizers.schedules.LearningRateSchedule
-        if isinstance(optimizer._learning_rate, schedules):
+        # Under mixed precision Keras wraps it.
+        rate = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+        if isinstance(rate, schedules):
             raise ValueError(
                 "Expected an optimizer with a fixed rate, which this callback lowers. "
-                f"Received: one with {type(optimizer._learning_rate).__name__}."
+                f"Received: one with {type(rate).__name__}."
             )
         if self.rate is None:
             self._start = float(ops.convert_to_numpy(optimizer.learning_rate))

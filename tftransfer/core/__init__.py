@@ -15,11 +15,13 @@ _PUBLIC = {
     "check_image_shape": "tftransfer.core.validation",
     "check_one_of": "tftransfer.core.validation",
     "check_range": "tftransfer.core.validation",
+    "ends_in_softmax": "tftransfer.core.scores",
     "gather_replicas": "tftransfer.core.gathering",
     "kind_of_outputs": "tftransfer.core.scores",
     "model_digest": "tftransfer.core.fingerprint",
     "nearest": "tftransfer.core.validation",
     "register": "tftransfer.core.registration",
+    "replica_rows": "tftransfer.core.replicas",
     "replica_share": "tftransfer.core.replicas",
     "weights_digest": "tftransfer.core.fingerprint",
 }

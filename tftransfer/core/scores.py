@@ -50,6 +50,11 @@ def kind_of_outputs(model: keras.Model, said: str, role: str) -> str:
     return kind
 
 
+def ends_in_softmax(model: keras.Model) -> bool:
+    """Tell whether a model's last layer is seen to be a softmax."""
+    return _end(model) == "softmax"
+
+
 def as_logits(outputs, kind: str):
     """Return logits in float32; of probabilities the logarithm.
 

@@ -9,11 +9,11 @@ from tftransfer.core import check_one_of
 from tftransfer.core import register
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.discriminator import checked_discriminator
-from tftransfer.domain.discriminator import flat
 from tftransfer.domain.discriminator import flat_size
 from tftransfer.domain.discriminator import measure_domains
 from tftransfer.domain.discriminator import tell_domains
 from tftransfer.domain.domain_model import DomainModel
+from tftransfer.domain.domain_model import check_fit
 from tftransfer.losses import DomainLoss
 
 
@@ -39,9 +39,9 @@ class ADDA(DomainModel):
         sees: "features", or "scores": the discriminator sees the head's output, as in
             the authors' code for digits.
         mapping_weight: Factor of the encoder's loss.
-        target_encoder: The encoder to start from; None for a copy of the source's. What
-            is frozen there is frozen in the copy, unless that is all of it: then the
-            whole copy trains.
+        target_encoder: The encoder to start from, which shares no weights with
+            `extractor`; None for a copy of that one. What is frozen there is frozen in
+            the copy, unless that is all of it: then the whole copy trains.
         head_output: "logits", "probabilities", or "auto".
         **kwargs: `name`.
 
@@ -55,7 +55,7 @@ class ADDA(DomainModel):
 
     Raises:
         TypeError: When a part is not built.
-        ValueError: When shapes do not fit.
+        ValueError: When shapes do not fit or encoders share weights.
 
     Example:
         >>> import keras, tftransfer as tft
@@ -88,6 +88,7 @@ class ADDA(DomainModel):
         self.sees = sees
         if target_encoder is None:
             target_encoder = _copy(extractor)
+        _check_encoder(target_encoder, extractor, head)
         self.target_encoder = target_encoder
         seen = extractor if sees == "features" else head
         self.discriminator = checked_discriminator(discriminator, flat_size(seen))
@@ -113,9 +114,8 @@ class ADDA(DomainModel):
         seen = (of_source, of_target) if self.sees == "scores" else (source, target)
         # The discriminator's own loss reaches neither encoder.
         logits = tell_domains(self._judged, *map(ops.stop_gradient, seen))
-        mapped = call_with_frozen_weights(
-            self.discriminator, flat(seen[1]), training=True
-        )
+        # Beside the source again: BatchNorm in it would take away what they differ by.
+        mapped = tell_domains(self._frozen, ops.stop_gradient(seen[0]), seen[1])[1]
         prediction = domains.of_labels(of_source, of_target)
         return {
             "prediction": ops.stop_gradient(prediction),
@@ -126,6 +126,9 @@ class ADDA(DomainModel):
 
     def _judged(self, rows):
         return self.discriminator(rows, training=True)
+
+    def _frozen(self, rows):
+        return call_with_frozen_weights(self.discriminator, rows, training=True)
 
     def transfer_losses(self, x, y, outputs, sample_weight=None):
         logits = outputs["source_domain"], outputs["target_domain"]
@@ -144,6 +147,21 @@ class ADDA(DomainModel):
 
     def build_deployed(self):
         return chain(self.target_encoder, self.head, name=f"{self.name}_deployed")
+
+
+def _check_encoder(encoder: keras.Model, extractor: keras.Model, head) -> None:
+    check_fit(encoder, head, role="target_encoder")
+    shapes = tuple(extractor.output_shape), tuple(encoder.output_shape)
+    if shapes[0] != shapes[1]:
+        raise ValueError(
+            f"Expected a `target_encoder` with the extractor's features {shapes[0]}. "
+            f"Received: one with {shapes[1]}."
+        )
+    if {id(v) for v in encoder.variables} & {id(v) for v in extractor.variables}:
+        raise ValueError(
+            "Expected a `target_encoder` with weights of its own: the extractor's stay "
+            "as they are. Received: one that shares some. Leave it out for a copy."
+        )
 
 
 def _copy(extractor: keras.Model) -> keras.Model:

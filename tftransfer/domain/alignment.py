@@ -5,6 +5,7 @@ from keras import ops
 
 from tftransfer.core import register
 from tftransfer.domain.domain_model import DomainModel
+from tftransfer.domain.domain_model import check_several_classes
 from tftransfer.domain.domain_model import gathered
 from tftransfer.losses import CORALLoss
 from tftransfer.losses import JointMMDLoss
@@ -147,6 +148,7 @@ class JAN(DomainModel):
         super().__init__(
             extractor, head, batch_norm=batch_norm, head_output=head_output, **kwargs
         )
+        check_several_classes(head)
         self.joint_mmd_weight, self.estimator = joint_mmd_weight, estimator
         self.across_replicas = across_replicas
         self._joint_mmd = JointMMDLoss(estimator=estimator)

@@ -1,6 +1,7 @@
 """What a method of domain adaptation finds in a batch of two domains."""
 
 import dataclasses
+import functools
 from typing import Any
 
 import keras
@@ -40,6 +41,23 @@ class Domains:
     def labelled_target(self, target):
         """Return the rows that have labels of values of the target (m, ...)."""
         return target[ops.shape(target)[0] - self.labelled :]
+
+
+class LabelledTargetFit:
+    """Mixin before `keras.Model`: XLA is off for batches with labelled target rows.
+
+    How many of a batch's rows those are is known at run time alone, and XLA, which
+    Keras turns on by itself where there is a GPU, compiles for fixed numbers.
+    """
+
+    @functools.wraps(keras.Model.fit)
+    def fit(self, x=None, *args, **kwargs):
+        spec = getattr(x, "element_spec", None)
+        inputs = spec[0] if isinstance(spec, tuple) else spec
+        labelled = isinstance(inputs, dict) and "from_target" in inputs
+        if labelled and self.compiled and self.jit_compile:
+            self.jit_compile, self.train_function = False, None
+        return super().fit(x, *args, **kwargs)
 
 
 def domains_of(x) -> Domains:

@@ -10,6 +10,7 @@ from tftransfer.domain.discriminator import flat_size
 from tftransfer.domain.discriminator import measure_domains
 from tftransfer.domain.discriminator import tell_domains
 from tftransfer.domain.domain_model import DomainModel
+from tftransfer.domain.domain_model import check_several_classes
 from tftransfer.losses import DomainLoss
 
 _LARGEST = 4096  # values of the outer product, above which the authors project
@@ -83,6 +84,7 @@ class CDAN(DomainModel):
         super().__init__(
             extractor, head, batch_norm=batch_norm, head_output=head_output, **kwargs
         )
+        check_several_classes(head)
         sizes = flat_size(extractor), flat_size(head)
         product = sizes[0] * sizes[1]
         self._projections = self._fixed(sizes) if product > largest else None

@@ -142,6 +142,8 @@ class DomainConfusion(DomainModel):
 
     def _taught(self, y, outputs):
         """Return the soft labels' loss: the mean over the labelled target rows."""
+        if len(y.shape) == 2 and y.shape[-1] > 1:
+            y = ops.argmax(y, axis=-1)  # one-hot, as other losses may want it
         own = ops.cast(outputs["from_target"], "float32")
         weights = own / ops.maximum(ops.mean(own), 1e-6)
         return self._soft_label_loss(y, outputs["labelled_scores"], weights)

@@ -8,12 +8,13 @@ from tftransfer.core import as_logits
 from tftransfer.core import chain
 from tftransfer.core import gather_replicas
 from tftransfer.core import kind_of_outputs
+from tftransfer.domain.batches import LabelledTargetFit
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.passes import APART
 from tftransfer.domain.passes import Passes
 
 
-class DomainModel(TransferModel):
+class DomainModel(LabelledTargetFit, TransferModel):
     """Base of the methods that train an extractor and a head on two domains.
 
     A method adds its terms, calls `finish_init()`, and computes the terms from the
@@ -139,9 +140,27 @@ def gathered(outputs: dict, names, across_replicas: bool) -> list:
     return gather_replicas(values) if across_replicas else values
 
 
-def check_fit(extractor: keras.Model, head: keras.Model) -> None:
-    """Raise unless both are built and the head takes what the extractor gives."""
-    for part, model in (("extractor", extractor), ("head", head)):
+def check_several_classes(head: keras.Model) -> None:
+    """Raise unless a head tells two classes or more, for what reads its softmax."""
+    if head.output_shape[-1] == 1:
+        raise ValueError(
+            "Expected a head with two logits or more: the softmax of a single one is "
+            f"always 1, which says nothing. Received: output {head.output_shape} of "
+            f"'{head.name}'. Give two classes two logits, and a sparse loss."
+        )
+
+
+def check_fit(
+    extractor: keras.Model, head: keras.Model, *, role: str = "extractor"
+) -> None:
+    """Raise unless both are built and the head takes what the extractor gives.
+
+    Args:
+        extractor: What gives the features.
+        head: What takes them.
+        role: What the first one is called, for the error text.
+    """
+    for part, model in ((role, extractor), ("head", head)):
         if not isinstance(model, keras.Model) or not getattr(model, "outputs", None):
             raise TypeError(
                 f"Expected a built functional or Sequential model as `{part}`. "
@@ -152,6 +171,6 @@ def check_fit(extractor: keras.Model, head: keras.Model) -> None:
     unequal = any(a != b and None not in (a, b) for a, b in pairs)
     if len(features) != len(taken) or unequal:
         raise ValueError(
-            f"Expected a head that takes the extractor's features {features}. "
+            f"Expected a head that takes the {role}'s features {features}. "
             f"Received: one that takes {taken}."
         )

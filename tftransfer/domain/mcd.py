@@ -15,6 +15,7 @@ from tftransfer.core import register
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.domain_model import DomainModel
 from tftransfer.domain.domain_model import check_fit
+from tftransfer.domain.domain_model import check_several_classes
 from tftransfer.losses import ClassBalanceLoss
 from tftransfer.losses import ClassifierDiscrepancyLoss
 
@@ -66,7 +67,7 @@ class MCD(DomainModel):
 
     Raises:
         TypeError: When a part is not built.
-        ValueError: When shapes do not fit.
+        ValueError: When shapes do not fit, or a head has one logit.
 
     Example:
         >>> import keras, tftransfer as tft
@@ -102,6 +103,7 @@ class MCD(DomainModel):
         self.discrepancy_weight, self.repeats = discrepancy_weight, repeats
         _check_count(extractor_steps)
         self.balance_weight, self.extractor_steps = balance_weight, int(extractor_steps)
+        check_several_classes(head)
         check_fit(extractor, self.second_head)
         _check_apart(head, self.second_head)
         self._kind = kind_of_outputs(head, head_output, "head")

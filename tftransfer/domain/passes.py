@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tftransfer.core import check_one_of
+from tftransfer.core import replica_rows
 
 BATCH_NORM = ("joint", "separate", "specific", "inference")
 APART = ("separate", "specific")  # the source has averages of its own
@@ -53,6 +54,7 @@ class Passes:
             shape=variable.shape,
             initializer=start,
             trainable=trainable,
+            autocast=False,  # as in the layer: an average of squares overflows
             name=f"source_{variable.path.replace('/', '_')}",
         )
         return own
@@ -68,34 +70,45 @@ class Passes:
             both = ops.concatenate([source, target])
             features = self._extractor(both, training=self._policy == "joint")
             return features[:rows], features[rows:]
-        return self._of_source(source, True), self._extractor(target, training=True)
+        return self._of_source(source), self._extractor(target, training=True)
 
     def inferred(self, rows, domain: str):
         """Return the features of a domain's rows as in inference."""
         if domain == "source" and self._own:
-            return self._of_source(rows, False)
+            return self._by_its_own(rows, False)[0]
         return self._extractor(rows, training=False)
 
-    def _of_source(self, rows, training: bool):
+    def _of_source(self, rows):
+        """Return the source's features in training, and move its averages."""
+        count = None
+        if replica_rows() is not None:
+            # A replica may have labelled rows of the target and none of the source: a
+            # row of zeros stands in, or averages, of nothing, would be NaN.
+            count = ops.shape(rows)[0]
+            missing = ops.zeros((ops.maximum(1 - count, 0), *ops.shape(rows)[1:]))
+            rows = ops.concatenate([rows, ops.cast(missing, rows.dtype)])
+        features, after = self._by_its_own(rows, True)
+        for variable, value in zip(self._state(), after, strict=True):
+            own = self._own.get(id(variable))
+            if own is not None and not own.trainable:
+                if count is not None:
+                    value = ops.where(count > 0, value, own.value)
+                own.assign(value)
+            elif "seed_generator" in variable.path:
+                variable.assign(value)  # or both passes drop the same units
+        return features if count is None else features[:count]
+
+    def _state(self) -> list:
+        return self._extractor.non_trainable_variables
+
+    def _by_its_own(self, rows, training: bool) -> tuple:
         """Run the source by its own variables: the extractor's do not see it."""
-        state = self._extractor.non_trainable_variables
-        features, after = self._extractor.stateless_call(
+        return self._extractor.stateless_call(
             [self._value(v) for v in self._extractor.trainable_variables],
-            [self._value(v) for v in state],
+            [self._value(v) for v in self._state()],
             rows,
             training=training,
         )
-        if not training:
-            return features  # which moved nothing
-        for variable, value in zip(state, after, strict=True):
-            own = self._own.get(id(variable))
-            if own is not None and not own.trainable:
-                own.assign(value)
-            elif (
-                "seed_generator" in variable.path
-            ):  # or both passes drop the same units
-                variable.assign(value)
-        return features
 
     def _value(self, variable):
         return self._own.get(id(variable), variable).value

@@ -7,13 +7,14 @@ from tftransfer.core import TransferModel
 from tftransfer.core import call_with_frozen_weights
 from tftransfer.core import chain
 from tftransfer.core import register
+from tftransfer.domain.batches import LabelledTargetFit
 from tftransfer.domain.batches import domains_of
 from tftransfer.domain.discriminator import measure_domains
 from tftransfer.losses import DomainLoss
 
 
 @register
-class Restyler(TransferModel):
+class Restyler(LabelledTargetFit, TransferModel):
     """Image-to-image adaptation: a generator, a discriminator, the source's classifier.
 
     The generator G, an encoder-decoder, redraws a target picture so that the
@@ -31,7 +32,8 @@ class Restyler(TransferModel):
         generator: A built model: picture -> picture of the same shape and range.
         discriminator: A built model: picture -> logits of "target" (batch, 1), or one
             per patch (batch, rows, columns, 1).
-        classifier: The trained model of the source: picture -> scores.
+        classifier: The trained model of the source: picture -> scores. Of a
+            `TransferModel`, such as a `Classifier`, its `deployed` is taken.
         adversarial_weight: Factor of that term.
         content_weight: Factor of that term.
         identity_weight: Factor of that term.
@@ -82,6 +84,8 @@ class Restyler(TransferModel):
         **kwargs,
     ):
         super().__init__(**kwargs)
+        if isinstance(classifier, TransferModel):
+            classifier = classifier.deployed
         _check_shapes(generator, discriminator, classifier)
         self.generator, self.discriminator = generator, discriminator
         self.classifier, self.scale = classifier, scale
@@ -109,18 +113,18 @@ class Restyler(TransferModel):
         rows = ops.shape(domains.source)[0]
         both = ops.concatenate([domains.source, domains.target])
         drawn = self.generator(both, training=True)
-        judged = ops.concatenate(
-            [ops.cast(domains.source, drawn.dtype), ops.stop_gradient(drawn[rows:])]
-        )
+        real, redrawn = ops.cast(domains.source, drawn.dtype), drawn[rows:]
+        judged = ops.concatenate([real, ops.stop_gradient(redrawn)])
         logits = self.discriminator(judged, training=True)
+        # Beside the source again: BatchNorm in it would take away what they differ by.
         fooled = call_with_frozen_weights(
-            self.discriminator, drawn[rows:], training=True
+            self.discriminator, ops.concatenate([real, redrawn]), training=True
         )
         answers = call_with_frozen_weights(self.classifier, drawn, training=False)
         return {
             "prediction": domains.of_labels(answers[:rows], answers[rows:]),
             "logits": [logits[:rows], logits[rows:]],
-            "fooled": fooled,
+            "fooled": fooled[rows:],
             "source": [domains.source, drawn[:rows]],
             "target": [domains.target, drawn[rows:]],
         }

@@ -9,6 +9,7 @@ from tftransfer.core import TransferModel
 from tftransfer.core import chain
 from tftransfer.core import check_one_of
 from tftransfer.core import check_range
+from tftransfer.core import ends_in_softmax
 from tftransfer.core import register
 from tftransfer.finetune.split import split
 from tftransfer.losses import L2SPLoss
@@ -41,7 +42,8 @@ class Classifier(TransferModel):
         as "prediction".
 
     Raises:
-        ValueError: When the head's shapes or the number of names do not fit.
+        ValueError: When the head's shapes or the number of names do not fit, or the
+            head ends in a softmax.
 
     Example:
         >>> import tftransfer as tft
@@ -93,6 +95,12 @@ class Classifier(TransferModel):
             raise ValueError(
                 f"Expected a head with output (None, {self.num_classes}), one logit "
                 f"per class. Received: {shape}."
+            )
+        if ends_in_softmax(self.head):
+            raise ValueError(
+                "Expected a head that ends in logits, of which the losses here take a "
+                f"softmax. Received: '{self.head.name}', which ends in one. Leave it "
+                "out."
             )
         if self.class_names is not None and len(self.class_names) != self.num_classes:
             raise ValueError(

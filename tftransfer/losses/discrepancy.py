@@ -9,6 +9,7 @@ from tftransfer.losses.covariances import covariance_distance
 from tftransfer.losses.kernels import kernel_values
 from tftransfer.losses.kernels import linear_time
 from tftransfer.losses.kernels import mean_of_pairs
+from tftransfer.losses.kernels import mean_or_zero
 from tftransfer.losses.kernels import squared_distances
 
 DAN_MULTIPLIERS = (0.25, 0.5, 1.0, 2.0, 4.0)
@@ -220,7 +221,10 @@ def _mmd(kernels: list[tuple], estimator: str):
         product = product * kernel_values(distances, bandwidth, multipliers)
     within = mean_of_pairs(product[:n, :n], estimator)
     within = within + mean_of_pairs(product[n:, n:], estimator)
-    return ops.reshape(within - 2 * ops.mean(product[:n, n:]), (1,))
+    across = product[:n, n:]
+    # A replica may have rows of one domain alone, which are at no distance.
+    both = ops.cast(ops.size(across) > 0, across.dtype)
+    return ops.reshape(both * (within - 2 * mean_or_zero(across)), (1,))
 
 
 def _rows(features):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from tftransfer.core import register
+from tftransfer.losses.kernels import mean_or_zero
 
 
 @register
@@ -103,11 +104,13 @@ def domain_accuracy(source_logits, target_logits):
         target_logits: (m, 1) or (m,).
 
     Returns:
-        A scalar in [0, 1]; 1/2 where the domains cannot be told apart.
+        A scalar in [0, 1]; 1/2 where the domains cannot be told apart. Where there are
+        no rows of one domain, as on a replica, that of the other.
     """
-    source = ops.mean(ops.cast(_flat(source_logits) < 0, "float32"))
-    target = ops.mean(ops.cast(_flat(target_logits) > 0, "float32"))
-    return (source + target) / 2
+    told = _flat(source_logits) < 0, _flat(target_logits) > 0
+    shares = [mean_or_zero(ops.cast(right, "float32")) for right in told]
+    present = sum(ops.cast(ops.size(right) > 0, "float32") for right in told)
+    return sum(shares) / ops.maximum(present, 1)
 
 
 def _flat(logits):

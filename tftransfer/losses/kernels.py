@@ -37,7 +37,7 @@ def mean_of_pairs(kernel, estimator: str):
     """Return the mean of a kernel matrix (n, n), "unbiased" without its diagonal."""
     rows = ops.shape(kernel)[0]
     if estimator == "biased":
-        return ops.mean(kernel)
+        return mean_or_zero(kernel)
     pairs = ops.cast(ops.maximum(rows * (rows - 1), 1), kernel.dtype)
     return (ops.sum(kernel) - ops.sum(ops.diagonal(kernel))) / pairs
 
@@ -59,17 +59,17 @@ def linear_time(layers: list[tuple]):
             for a, b in ((x1, x2), (z1, z2), (x1, z2), (x2, z1))
         ]
         if isinstance(bandwidth, str):
-            mean = sum(_mean(ops.stop_gradient(gap)) for gap in gaps) / 4
+            mean = sum(mean_or_zero(ops.stop_gradient(gap)) for gap in gaps) / 4
             bandwidth = ops.maximum(mean, 1e-12)
         products = [
             product * kernel_values(gap, bandwidth, multipliers)
             for product, gap in zip(products, gaps, strict=True)
         ]
     within_x, within_z, across, back = products
-    return ops.reshape(_mean(within_x + within_z - across - back), (1,))
+    return ops.reshape(mean_or_zero(within_x + within_z - across - back), (1,))
 
 
-def _mean(values):
-    """Return the mean of values (n,): 0 of none, as of a last batch of one row."""
-    count = ops.cast(ops.maximum(ops.shape(values)[0], 1), values.dtype)
+def mean_or_zero(values):
+    """Return the mean of all values; 0 of none, as of a last batch of one row."""
+    count = ops.cast(ops.maximum(ops.size(values), 1), values.dtype)
     return ops.sum(values) / count
