@@ -10,10 +10,10 @@ one seed; the part "mnist_m_published" is that row again with 20,000 steps and 3
 MNIST and USPS: 2,000 and 1,800 pictures drawn by the seed, the net of ADDA's section,
 batches of 128 + 128; 3 seeds. "usps_mcd" has the net of MCD's authors, normalised, with
 four batches of the extractor after each of the heads', and Adam at 0.0002; its source
-alone is ADDA's net normalised. Fewer steps than published: ADDA 4,000 of 10,000, MCD
-4,000 where 200 epochs of 14 batches, six steps each, are 16,800. DRCN here is
-our one-step form on the same small net with a mirrored decoder, not the authors' net,
-which is 50 times as costly; their 91.8 and 73.7 are of the full sets, too.
+alone is ADDA's net normalised. ADDA has fewer steps than published, 4,000 of 10,000;
+MCD has its authors' 200 epochs of 14 turns, five batches each here. DRCN here is our
+one-step form on the same small net with a mirrored decoder, not the authors' net, which
+is 50 times as costly; their 91.8 and 73.7 are of the full sets, too.
 
 Scores are of pictures that no net was adapted on. Labels of the target choose nothing:
 steps are fixed, DANN and ADDA have the papers' settings, and the one weight of DAN,
